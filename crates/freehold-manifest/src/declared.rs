@@ -1,0 +1,145 @@
+//! The declaration: what the manifests say, each value with its place, right or wrong.
+//!
+//! Between the texts and the model. A value that could not be read is absent here and has been reported, so rules stay silent about it.
+
+use std::ops::Range;
+
+use crate::model::{Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
+use crate::diagnostic::Place;
+use crate::schema::{Schema, SqlPlace};
+use crate::source::SourceFile;
+
+/// Bytes of a file.
+pub(crate) type Span = Range<usize>;
+
+/// A value and where it stands in its file.
+#[derive(Debug, Clone)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// A list of strings.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) items: Vec<At<String>>,
+    /// False if some of it could not be read: nothing may be concluded from what is absent.
+    pub(crate) complete: bool,
+}
+
+impl Listed {
+    pub(crate) fn empty() -> Self {
+        Self { items: Vec::new(), complete: true }
+    }
+
+    pub(crate) fn has(&self, value: &str) -> bool {
+        self.items.iter().any(|item| item.value == value)
+    }
+
+    pub(crate) fn values(&self) -> Vec<String> {
+        self.items.iter().map(|item| item.value.clone()).collect()
+    }
+}
+
+/// `system.toml`.
+#[derive(Debug)]
+pub(crate) struct DeclaredSystem<'a> {
+    pub(crate) file: &'a SourceFile,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) summary: String,
+    pub(crate) services: Option<Listed>,
+    pub(crate) port: At<u16>,
+    pub(crate) placement: Placement,
+    pub(crate) url: Option<At<String>>,
+    pub(crate) transport: Transport,
+}
+
+/// One service: its `freehold.toml` and its migrations.
+#[derive(Debug)]
+pub(crate) struct DeclaredService<'a> {
+    pub(crate) file: &'a SourceFile,
+    pub(crate) migrations: &'a [SourceFile],
+    /// The name `system.toml` gives it, which is its folder's.
+    pub(crate) name: String,
+    pub(crate) summary: String,
+    pub(crate) port: Option<At<u16>>,
+    pub(crate) publishes: Listed,
+    pub(crate) subscribes: Listed,
+    pub(crate) sagas: Listed,
+    pub(crate) owns: Vec<DeclaredTable>,
+    pub(crate) copies: Vec<DeclaredCopy>,
+    /// False if `owns` could not be read as a whole.
+    pub(crate) readable: bool,
+    pub(crate) schema: Schema,
+}
+
+/// `[owns.<table>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredTable {
+    pub(crate) name: At<String>,
+    pub(crate) summary: String,
+    pub(crate) mode: At<Mode>,
+    pub(crate) within: Option<At<String>>,
+    pub(crate) refs: Vec<DeclaredReference>,
+    pub(crate) cached: Vec<DeclaredCached>,
+    pub(crate) publishes: Listed,
+    pub(crate) unguarded: Unguarded,
+}
+
+/// `refs.<column>`.
+#[derive(Debug)]
+pub(crate) struct DeclaredReference {
+    pub(crate) column: At<String>,
+    pub(crate) to: Option<At<TableName>>,
+    pub(crate) on_delete: At<OnDelete>,
+    pub(crate) check: At<RefCheck>,
+}
+
+/// `cached.<column>`.
+#[derive(Debug)]
+pub(crate) struct DeclaredCached {
+    pub(crate) column: At<String>,
+    pub(crate) from: Option<At<CachedFrom>>,
+    pub(crate) refresh: At<Refresh>,
+}
+
+/// `<reference column>.<column of the copy>`.
+#[derive(Debug, Clone)]
+pub(crate) struct CachedFrom {
+    pub(crate) reference: String,
+    pub(crate) source: String,
+}
+
+/// `[copies.<name>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredCopy {
+    pub(crate) name: At<String>,
+    pub(crate) of: Option<At<TableName>>,
+    pub(crate) columns: Listed,
+}
+
+impl DeclaredService<'_> {
+    /// A place in this service's manifest.
+    pub(crate) fn place(&self, span: &Span, label: impl Into<String>) -> Place {
+        Place::new(self.file, span, label)
+    }
+
+    /// A place in one of this service's migrations.
+    pub(crate) fn sql_place(&self, at: &SqlPlace, label: impl Into<String>) -> Option<Place> {
+        let file = self.migrations.get(at.file)?;
+        Some(Place::new(file, &at.span, label))
+    }
+
+    pub(crate) fn table(&self, name: &str) -> Option<&DeclaredTable> {
+        self.owns.iter().find(|table| table.name.value == name)
+    }
+
+    pub(crate) fn copy_of(&self, of: &TableName) -> Option<&DeclaredCopy> {
+        self.copies.iter().find(|copy| copy.of.as_ref().is_some_and(|o| &o.value == of))
+    }
+
+    /// False if a copy's `of` could not be read: it might be any table's.
+    pub(crate) fn copies_readable(&self) -> bool {
+        self.readable && self.copies.iter().all(|copy| copy.of.is_some())
+    }
+}

@@ -1,0 +1,10 @@
+//! TOML in; a declaration out, and a finding for everything that could not be read.
+
+mod fields;
+mod names;
+mod service;
+mod system;
+
+pub(crate) use names::is_identifier;
+pub(crate) use service::{absent_service, service};
+pub(crate) use system::system;

@@ -1,0 +1,84 @@
+//! A declaration without errors becomes the model.
+
+use crate::declared::{DeclaredCached, DeclaredReference, DeclaredService, DeclaredTable};
+use crate::landscape::Landscape;
+use crate::model::{Cached, Copy, Postgres, Reference, Service, System, Table};
+
+/// The model; none if something the model needs is absent, which has been reported then.
+pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
+    let declared = &landscape.system;
+    let services = landscape.services.iter().enumerate();
+    Some(System {
+        name: declared.name.as_ref()?.value.clone(),
+        summary: declared.summary.clone(),
+        services: services
+            .map(|(index, declared_service)| service(declared_service, default_port(declared.port.value, index)))
+            .collect::<Option<_>>()?,
+        port: declared.port.value,
+        postgres: Postgres {
+            placement: declared.placement,
+            url: declared.url.as_ref().map(|url| url.value.clone()),
+        },
+        transport: declared.transport,
+    })
+}
+
+/// The port of the service at `index` if it names none; none past the last port.
+pub(crate) fn default_port(system: u16, index: usize) -> Option<u16> {
+    system.checked_add(1)?.checked_add(u16::try_from(index).ok()?)
+}
+
+fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<Service> {
+    Some(Service {
+        name: declared.name.clone(),
+        summary: declared.summary.clone(),
+        port: declared.port.as_ref().map(|port| port.value).or(default_port)?,
+        publishes: declared.publishes.values(),
+        subscribes: declared.subscribes.values(),
+        sagas: declared.sagas.values(),
+        owns: declared.owns.iter().map(table).collect::<Option<_>>()?,
+        copies: declared
+            .copies
+            .iter()
+            .map(|copy| {
+                Some(Copy {
+                    name: copy.name.value.clone(),
+                    of: copy.of.as_ref()?.value.clone(),
+                    columns: copy.columns.values(),
+                })
+            })
+            .collect::<Option<_>>()?,
+    })
+}
+
+fn table(declared: &DeclaredTable) -> Option<Table> {
+    Some(Table {
+        name: declared.name.value.clone(),
+        summary: declared.summary.clone(),
+        mode: declared.mode.value,
+        within: declared.within.as_ref().map(|root| root.value.clone()),
+        refs: declared.refs.iter().map(reference).collect::<Option<_>>()?,
+        cached: declared.cached.iter().map(cached).collect::<Option<_>>()?,
+        publishes: declared.publishes.values(),
+        unguarded: declared.unguarded,
+    })
+}
+
+fn reference(declared: &DeclaredReference) -> Option<Reference> {
+    Some(Reference {
+        column: declared.column.value.clone(),
+        to: declared.to.as_ref()?.value.clone(),
+        on_delete: declared.on_delete.value,
+        check: declared.check.value,
+    })
+}
+
+fn cached(declared: &DeclaredCached) -> Option<Cached> {
+    let from = &declared.from.as_ref()?.value;
+    Some(Cached {
+        column: declared.column.value.clone(),
+        reference: from.reference.clone(),
+        source: from.source.clone(),
+        refresh: declared.refresh.value,
+    })
+}

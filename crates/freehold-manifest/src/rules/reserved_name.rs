@@ -1,0 +1,113 @@
+//! A name that is somebody else's: PostgreSQL's, the library's, SQL's, or another table's.
+
+use super::Rule;
+use crate::declared::{At, DeclaredService, Span};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::landscape::Landscape;
+use crate::source::SourceFile;
+
+pub(super) const RULE: Rule = rule!("reserved-name", "a name that PostgreSQL, SQL, the library or another table has");
+
+/// Prefixes of names that are not ours to give, and whose they are.
+const PREFIXES: &[(&str, &str)] = &[("freehold", "the library"), ("pg_", "PostgreSQL")];
+/// Databases every server has.
+const DATABASES: &[&str] = &["postgres", "template0", "template1"];
+/// Words that cannot name a table without quotes (PostgreSQL 15 to 18: reserved, and reserved but for functions and types).
+const WORDS: &[&str] = &[
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both", "case",
+    "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog",
+    "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "default",
+    "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from",
+    "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join",
+    "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null",
+    "offset", "on", "only", "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right",
+    "select", "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing",
+    "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
+];
+
+/// Whether the name begins as the library's or PostgreSQL's names do.
+pub(super) fn is_reserved_prefix(name: &str) -> bool {
+    owner_of(name).is_some()
+}
+
+/// What is wrong with the name of the system.
+pub(crate) fn of_system(file: &SourceFile, name: &At<String>) -> Option<Diagnostic> {
+    if DATABASES.contains(&name.value.as_str()) {
+        let finding = Diagnostic::error(RULE.name, format!("`{}` is a database every server has", name.value));
+        return Some(finding.at(Place::new(file, &name.span, "taken")).help("give the system another name"));
+    }
+    let owner = owner_of(&name.value)?;
+    Some(taken(&name.value, owner).at(Place::new(file, &name.span, "reserved")))
+}
+
+pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
+    let file = landscape.system.file;
+    for service in landscape.system.services.iter().flat_map(|services| &services.items) {
+        if let Some(owner) = owner_of(&service.value) {
+            found.push(taken(&service.value, owner).at(Place::new(file, &service.span, "reserved")));
+        }
+    }
+    for (service, table) in landscape.tables() {
+        found.extend(of_table(service, &table.name));
+    }
+    for (service, copy) in landscape.copies() {
+        found.extend(of_table(service, &copy.name));
+        if let Some(owned) = service.table(&copy.name.value) {
+            let message = format!("`{}` is both owned and a copy", copy.name.value);
+            found.push(
+                Diagnostic::error(RULE.name, message)
+                    .at(service.place(&copy.name.span, "a copy of this name"))
+                    .also(service.place(&owned.name.span, "an owned table of this name"))
+                    .help("give the copy another name: it need not be its owner's"),
+            );
+        }
+    }
+    for service in &landscape.services {
+        in_migrations(service, found);
+    }
+}
+
+fn of_table(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnostic> {
+    let place = |span: &Span| service.place(span, "reserved");
+    if let Some(owner) = owner_of(&name.value) {
+        return Some(taken(&name.value, owner).at(place(&name.span)));
+    }
+    if !WORDS.contains(&name.value.as_str()) {
+        return None;
+    }
+    let message = format!("`{}` is a word of SQL and would have to be quoted everywhere", name.value);
+    Some(Diagnostic::error(RULE.name, message).at(place(&name.span)).help(format!("use the plural: `{}`", plural(&name.value))))
+}
+
+fn in_migrations(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
+    for table in &service.schema.tables {
+        let declared = service.table(&table.name.name).is_some();
+        let names = (!declared).then_some((&table.name.name, &table.at));
+        let columns = table.columns.iter().map(|column| (&column.name, &column.at));
+        for (name, at) in names.into_iter().chain(columns) {
+            if let Some(owner) = owner_of(name) {
+                let mut finding = taken(name, owner);
+                finding.place = service.sql_place(at, "reserved");
+                found.push(finding);
+            }
+        }
+    }
+}
+
+fn owner_of(name: &str) -> Option<&'static str> {
+    PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, owner)| *owner)
+}
+
+fn taken(name: &str, owner: &str) -> Diagnostic {
+    let prefixes: Vec<&str> = PREFIXES.iter().filter(|(_, of)| *of == owner).map(|(prefix, _)| *prefix).collect();
+    Diagnostic::error(RULE.name, format!("`{name}` begins as names of {owner} do"))
+        .help(format!("choose a name that does not begin with `{}`", prefixes.concat()))
+}
+
+fn plural(word: &str) -> String {
+    match word.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None if word.ends_with(['s', 'x', 'h']) => format!("{word}es"),
+        None => format!("{word}s"),
+    }
+}

@@ -1,0 +1,7 @@
+//! The crate from outside: texts in, model and findings out.
+
+mod example;
+mod fuzz;
+mod golden;
+mod rules;
+mod sql;

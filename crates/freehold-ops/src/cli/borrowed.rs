@@ -1,0 +1,53 @@
+//! The ground of a system for the length of one command: started if nobody runs it, and left as it was found.
+
+use anyhow::Result;
+use freehold_manifest::model::System;
+
+use crate::folder::Folder;
+use crate::ground::Ground;
+use crate::postgres::{Error, Lock, Stop};
+
+/// A ground whose servers run.
+#[derive(Debug)]
+pub(super) struct Borrowed {
+    pub(super) ground: Ground,
+    /// Held when no `up` runs; then the servers that were started here are stopped again.
+    alone: Option<Lock>,
+    started: Vec<usize>,
+}
+
+impl Borrowed {
+    /// Opens the ground, and starts its servers unless a running `up` has done so.
+    pub(super) async fn open(folder: &Folder, system: &System) -> Result<Self> {
+        let alone = match Lock::take(&folder.state()) {
+            Ok(lock) => Some(lock),
+            Err(Error::AnotherUp { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut ground = Ground::open(folder, system).await?;
+        let mut started = Vec::new();
+        if alone.is_some() {
+            started = (0..ground.servers.len())
+                .filter(|place| !ground.servers[*place].0.is_alive())
+                .collect();
+            ground.start().await?;
+        }
+        Ok(Self { ground, alone, started })
+    }
+
+    /// Stops what [`Borrowed::open`] started.
+    pub(super) async fn give_back(self) -> Result<()> {
+        for place in self.started {
+            self.ground.servers[place].0.stop(Stop::Fast).await?;
+        }
+        drop(self.alone);
+        Ok(())
+    }
+
+    /// Runs `work`, then gives the ground back whatever came of it.
+    pub(super) async fn with<T>(self, work: impl AsyncFnOnce(&Ground) -> Result<T>) -> Result<T> {
+        let outcome = work(&self.ground).await;
+        self.give_back().await?;
+        outcome
+    }
+}

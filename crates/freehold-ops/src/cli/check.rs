@@ -1,0 +1,101 @@
+//! `freehold check`: what is wrong with a system's manifests, as a compiler says it.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use freehold_manifest::{Diagnostic, Severity, rules};
+use serde_json::json;
+
+use super::Where;
+use crate::folder::Folder;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  freehold check systems/shop
+  freehold check --explain two-owners
+  freehold check systems/shop --json | jq '.findings[].rule'")]
+pub(super) struct Check {
+    #[command(flatten)]
+    place: Where,
+    /// Print for programs
+    #[arg(long)]
+    json: bool,
+    /// Explain a rule, or list all with `--explain list`
+    #[arg(long, value_name = "RULE")]
+    explain: Option<String>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        if let Some(rule) = &self.explain {
+            return explain(rule);
+        }
+        let folder = Folder::read(&self.place.system)?;
+        if self.json {
+            let findings: Vec<_> = folder.checked.diagnostics.iter().map(as_json).collect();
+            let ok = folder.checked.system.is_some();
+            println!("{}", serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?);
+        } else {
+            print(&folder);
+            if let Some(system) = &folder.checked.system {
+                let tables: usize = system.services.iter().map(|s| s.owns.len()).sum();
+                super::paint::done(&format!(
+                    "{}: {} services own {tables} tables; nothing stands against it",
+                    system.name,
+                    system.services.len()
+                ));
+            }
+        }
+        Ok(match folder.checked.system {
+            Some(_) => ExitCode::SUCCESS,
+            None => ExitCode::from(1),
+        })
+    }
+}
+
+/// Prints every finding to standard error, and how many there are.
+pub(super) fn print(folder: &Folder) {
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let findings = &folder.checked.diagnostics;
+    for finding in findings {
+        anstream::eprintln!("{}\n", finding.render(&folder.sources, colour));
+    }
+    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+    if errors > 0 {
+        let rule = findings.iter().find(|f| f.severity == Severity::Error).map_or("", |f| f.rule);
+        let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+        eprintln!("{errors} in {}; more about one: freehold check --explain {rule}", folder.path.display());
+    }
+}
+
+fn explain(rule: &str) -> Result<ExitCode> {
+    if rule == "list" {
+        let width = rules::all().iter().map(|r| r.name.len()).max().unwrap_or(0);
+        for rule in rules::all() {
+            println!("{:width$}  {}", rule.name, rule.summary);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(found) = rules::find(rule) else {
+        match rules::nearest(rule) {
+            Some(near) => bail!("there is no rule {rule}: did you mean {near}? `--explain list` lists all"),
+            None => bail!("there is no rule {rule}: `--explain list` lists all"),
+        }
+    };
+    println!("{}", found.page.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(finding: &Diagnostic) -> serde_json::Value {
+    let place = |p: &freehold_manifest::Place| {
+        json!({ "file": p.file, "line": p.line, "column": p.column, "start": p.span.start, "end": p.span.end, "label": p.label })
+    };
+    json!({
+        "rule": finding.rule,
+        "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "message": finding.message,
+        "place": finding.place.as_ref().map(place),
+        "also": finding.also.iter().map(place).collect::<Vec<_>>(),
+        "help": finding.help,
+    })
+}

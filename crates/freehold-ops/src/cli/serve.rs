@@ -1,0 +1,65 @@
+//! `freehold serve`: one service, anywhere.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use freehold::Settings;
+
+use crate::folder::Folder;
+use crate::ground::Ground;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The environment says where its database is; what it does not say is taken from the
+system's own .freehold/ folder, if `freehold up` made one there:
+  FREEHOLD_DATABASE_URL   the application role's URL
+  FREEHOLD_LISTEN         address and port, default 127.0.0.1 and the manifest's port
+  FREEHOLD_ACCEPTS        who may read the feed: service=token,…
+  FREEHOLD_PEERS          whose feeds to read: service=token@url,…
+  FREEHOLD_POOL           connections to the database
+  FREEHOLD_LOG            what to log, like freehold=debug
+
+Example: a second instance of a service beside a running `up`
+  FREEHOLD_LISTEN=127.0.0.1:7203 freehold serve systems/shop order")]
+pub(super) struct Serve {
+    /// The system's folder
+    system: PathBuf,
+    /// The service
+    service: String,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let place = super::Where { system: self.system };
+        let (folder, system) = match place.read()? {
+            Ok(read) => read,
+            Err(code) => return Ok(code),
+        };
+        let known: Vec<&str> = system.services.iter().map(|s| s.name.as_str()).collect();
+        let service = system
+            .service(&self.service)
+            .with_context(|| format!("no service {} in {}: it has {}", self.service, system.name, known.join(", ")))?;
+        let settings = match std::env::var_os("FREEHOLD_DATABASE_URL") {
+            Some(_) => Settings::from_env()?,
+            None => local(&folder, &system, service).await?,
+        };
+        freehold::Service::new(service.clone(), settings).run().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Settings from the system's own state folder, where the environment is silent.
+async fn local(
+    folder: &Folder,
+    system: &freehold_manifest::model::System,
+    service: &freehold_manifest::model::Service,
+) -> Result<Settings> {
+    let ground = Ground::open(folder, system).await?;
+    let known = ground.environment(service)?;
+    let settings = Settings::read(|name| {
+        std::env::var(name)
+            .ok()
+            .or_else(|| known.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()))
+    })?;
+    Ok(settings)
+}

@@ -1,0 +1,4 @@
+//! Power.
+
+pub mod migrate;
+pub mod postgres;

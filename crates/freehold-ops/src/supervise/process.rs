@@ -1,0 +1,67 @@
+//! One service's process. Its standard input stays open as long as we live: if we die, even by kill -9, it ends.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use freehold_manifest::model::Service;
+use tokio::process::{Child, ChildStdin, Command};
+
+/// The longest wait for a service to end by itself; it drains requests for 5 s.
+const STOP_MAX: Duration = Duration::from_secs(8);
+
+/// A started service.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Process {
+    /// Starts `freehold serve` with an environment of its own: secrets of other services are not in it.
+    pub(super) fn start(
+        program: &Path,
+        folder: &Path,
+        service: &Service,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .arg("serve")
+            .arg(folder)
+            .arg(&service.name)
+            .envs(environment)
+            .env("FREEHOLD_SUPERVISED", "stdin")
+            .env("FREEHOLD_LISTEN", format!("127.0.0.1:{}", service.port))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::inherit())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+        let stdin = child.stdin.take();
+        Ok(Self { child, stdin })
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn ended(&mut self) -> Result<Option<String>> {
+        Ok(self.child.try_wait()?.map(|status| status.to_string()))
+    }
+
+    /// The process id while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    pub(super) fn ask_to_stop(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(super) async fn wait_stopped(&mut self) {
+        if tokio::time::timeout(STOP_MAX, self.child.wait()).await.is_err() {
+            tracing::warn!("a service did not stop in time and was killed");
+            let _ = self.child.kill().await;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One served table: what the manifest says about it beside what the server says.
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderValue, StatusCode};
+use freehold_manifest::model::{Mode, Refresh, Service, Table};
+
+use super::problem::{Problem, nearest};
+use crate::pg::catalog::{Catalog, Column, ForeignKey, TableShape};
+use crate::pg::ident;
+
+/// A table this service owns and serves.
+#[derive(Debug)]
+pub(super) struct Served {
+    /// What the server says.
+    pub(super) shape: TableShape,
+    /// What the manifest says.
+    pub(super) entry: Table,
+    /// `"schema"."table"`.
+    pub(super) qualified: String,
+    /// `t."a", t."b"`: every column.
+    pub(super) columns_sql: String,
+    /// The tables written and shown with it.
+    pub(super) children: Vec<Child>,
+}
+
+/// The served tables by name.
+pub(super) type Tables = BTreeMap<String, Served>;
+
+/// A table `within` another.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) table: String,
+    pub(super) link: Link,
+    pub(super) arity: Arity,
+}
+
+/// How a child's rows name their root.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// By this one foreign key.
+    By(ForeignKey),
+    /// No foreign key covers the root's primary key.
+    Missing,
+    /// More than one does.
+    Ambiguous,
+}
+
+/// How many rows of a child a root has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arity {
+    /// At most one: shown as an object.
+    One,
+    /// Any number: shown as an array.
+    Many,
+}
+
+impl Served {
+    /// The column of that name.
+    ///
+    /// # Errors
+    /// A 400 with the nearest name.
+    pub(super) fn column(&self, name: &str, code: &str) -> Result<&Column, Problem> {
+        self.shape.column(name).ok_or_else(|| {
+            let table = &self.shape.name;
+            let problem = Problem::new(
+                StatusCode::BAD_REQUEST,
+                "unknown-column",
+                code,
+                format!("`{table}` has no column `{name}`"),
+            );
+            match nearest(name, self.shape.columns.iter().map(|c| c.name.as_str())) {
+                Some(known) => problem.with_hint(format!("perhaps `{known}` is meant")),
+                None => problem.with_hint(format!(
+                    "it has {}",
+                    listed(self.shape.columns.iter().map(|c| c.name.as_str()))
+                )),
+            }
+        })
+    }
+
+    /// The source of a cached column that the library keeps fresh.
+    pub(super) fn kept_by_library(&self, column: &str) -> Option<String> {
+        self.entry
+            .cached
+            .iter()
+            .find(|c| c.column == column && c.refresh == Refresh::OnChange)
+            .map(|c| format!("{}.{}", c.reference, c.source))
+    }
+
+    /// Whether the library counts the changes of a row in `version`.
+    pub(super) fn keeps_version(&self) -> bool {
+        self.shape.has_version && self.entry.mode == Mode::ReadWrite
+    }
+
+    /// Whether `column` is the moment of the last change, which the library sets.
+    pub(super) fn is_touch(&self, column: &str) -> bool {
+        column == "updated_at" && self.keeps_version()
+    }
+
+    /// The methods it answers, for `Allow`.
+    pub(super) fn allow(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.entry.mode {
+            Mode::ReadWrite => "OPTIONS, GET, HEAD, POST, PATCH, PUT, DELETE",
+            Mode::AppendOnly => "OPTIONS, GET, HEAD, POST",
+        })
+    }
+}
+
+/// Joins names for a sentence.
+pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|n| format!("`{n}`")).collect();
+    names.join(", ")
+}
+
+/// Brings the manifest and the catalog together; an owned table that the server does not have is left out with a warning.
+pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
+    let mut served = Tables::new();
+    for entry in &service.owns {
+        let Some(shape) = catalog.tables.get(&entry.name) else {
+            tracing::warn!(
+                table = entry.name,
+                "an owned table is not in the database and is not served"
+            );
+            continue;
+        };
+        let mut columns_sql = String::new();
+        for column in &shape.columns {
+            if !columns_sql.is_empty() {
+                columns_sql.push_str(", ");
+            }
+            columns_sql.push_str("t.");
+            ident::push(&mut columns_sql, &column.name);
+        }
+        let children = service
+            .owns
+            .iter()
+            .filter(|t| t.within.as_deref() == Some(entry.name.as_str()))
+            .filter_map(|t| catalog.tables.get(&t.name))
+            .map(|child| adopt(shape, child))
+            .collect();
+        let table = Served {
+            shape: shape.clone(),
+            entry: entry.clone(),
+            qualified: ident::qualified(&shape.schema, &shape.name),
+            columns_sql,
+            children,
+        };
+        served.insert(entry.name.clone(), table);
+    }
+    served
+}
+
+fn adopt(root: &TableShape, child: &TableShape) -> Child {
+    let mut links = child.foreign_keys.iter().filter(|k| {
+        k.to == root.name
+            && !root.key.is_empty()
+            && k.to_columns.len() == root.key.len()
+            && k.to_columns.iter().all(|c| root.key.contains(c))
+    });
+    let link = match (links.next(), links.next()) {
+        (Some(only), None) => Link::By(only.clone()),
+        (None, _) => Link::Missing,
+        (Some(_), Some(_)) => Link::Ambiguous,
+    };
+    let arity = match &link {
+        Link::By(key) if child.is_unique(&key.columns) => Arity::One,
+        _ => Arity::Many,
+    };
+    Child {
+        table: child.name.clone(),
+        link,
+        arity,
+    }
+}

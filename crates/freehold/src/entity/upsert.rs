@@ -1,0 +1,226 @@
+//! `PUT`: one row, by its primary key, whether it is there or not.
+//!
+//! The filter names the key and nothing else. A column the body leaves out gets its default in a new row and stays as
+//! it is in an old one. Under `If-Match` (or a `version` in the body) only an old row is changed; under
+//! `If-None-Match: *` only a new one is made.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
+
+use super::body::Fields;
+use super::change::{self, Range, Terms};
+use super::guard::{Guard, Tags, if_none_match};
+use super::headers::{accepted, preferences};
+use super::http::Write;
+use super::problem::Problem;
+use super::query::{Filter, Test};
+use super::returning::Rows;
+use super::sql::{Param, Statement, pins_one};
+use super::table::Served;
+use super::{Wake, answer, fields, returning, update};
+use crate::pg::catalog::Column;
+
+/// Writes the row.
+pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Response<Body>, Problem> {
+    let json = update::to_json(&write, body)?;
+    let fields = update::object(&json)?;
+    check_filters(write.table, &write.query.filters)?;
+    check_key(write.table, &write.query.filters, &fields)?;
+    let change = fields::change(write.table, &fields)?;
+    let is_key = |c: &&Column| write.table.shape.key.contains(&c.name);
+    let columns: Vec<&Column> = change
+        .columns
+        .iter()
+        .copied()
+        .filter(|c| !is_key(c))
+        .collect();
+    let presence = presence(write.headers)?;
+    if presence == Presence::Absent && change.version.is_none() {
+        let terms = Terms {
+            guard: Guard::None,
+            form: accepted(write.headers)?,
+            preferences: preferences(write.headers),
+            reach: Rows::AtMostOne,
+        };
+        return put(write, terms, &columns, presence, json.clone()).await;
+    }
+    let terms = change::terms(&write, change.version)?;
+    if terms.guard == Guard::None {
+        return put(write, terms, &columns, presence, json.clone()).await;
+    }
+    if columns.is_empty() {
+        return Err(Problem::body("the body names no column to change"));
+    }
+    let statement = update::compile(&write, &terms, &columns, json.clone())?;
+    let outcome = change::carry_out(&write, &statement, &terms).await?;
+    Ok(change::respond(&terms, outcome, Range::Counted))
+}
+
+/// Which row a PUT may meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    /// None or one.
+    Either,
+    /// None (`If-None-Match: *`).
+    Absent,
+}
+
+fn presence(headers: &HeaderMap) -> Result<Presence, Problem> {
+    Ok(match if_none_match(headers)? {
+        Tags::Any => Presence::Absent,
+        Tags::Absent | Tags::Listed(_) => Presence::Either,
+    })
+}
+
+fn check_filters(table: &Served, filters: &[Filter]) -> Result<(), Problem> {
+    let name = &table.shape.name;
+    if table.shape.key.is_empty() {
+        return Err(Problem::body(format!(
+            "`{name}` has no primary key to PUT by"
+        )));
+    }
+    if pins_one(table, filters) && filters.len() == table.shape.key.len() {
+        return Ok(());
+    }
+    let key = super::table::listed(table.shape.key.iter().map(String::as_str));
+    Err(Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "bad-put",
+        "PGRST105",
+        "Filters must include all and only primary key columns with 'eq' operators",
+    )
+    .with_header(axum::http::header::ALLOW, table.allow())
+    .with_hint(format!("the primary key of `{name}` is {key}")))
+}
+
+/// The key in the body, where it is given, must be the one in the filter.
+fn check_key(table: &Served, filters: &[Filter], fields: &Fields<'_>) -> Result<(), Problem> {
+    for name in &table.shape.key {
+        let Some(given) = fields.get(name) else {
+            continue;
+        };
+        let text: String =
+            serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
+        if key_value(filters, name) != Some(&text) {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-put",
+                "PGRST115",
+                "Payload values do not match URL in primary key column(s)",
+            )
+            .with_member("column", name.as_str()));
+        }
+    }
+    Ok(())
+}
+
+fn key_value<'f>(filters: &'f [Filter], name: &str) -> Option<&'f String> {
+    filters
+        .iter()
+        .find(|f| f.column == name)
+        .and_then(|f| match &f.test {
+            Test::Compare(_, value) => Some(value),
+            Test::In(_) | Test::Is(_) => None,
+        })
+}
+
+async fn put(
+    write: Write<'_>,
+    terms: Terms,
+    columns: &[&Column],
+    presence: Presence,
+    json: Bytes,
+) -> Result<Response<Body>, Problem> {
+    let Write {
+        surface,
+        runner,
+        table,
+        ..
+    } = &write;
+    let statement = compile(&write, &terms, columns, presence, json)?;
+    let _wake = Wake(&surface.written);
+    let outcome = runner.write(&statement).await;
+    let outcome = outcome.map_err(|f| f.into_problem(table, &surface.tables))?;
+    let Some(row) = outcome.rows.first() else {
+        return match presence {
+            Presence::Absent => Err(change::stale(&table.shape.name, None)),
+            Presence::Either => Ok(change::respond(&terms, outcome, Range::Counted)),
+        };
+    };
+    // The last column of the statement says whether the row is new.
+    let is_new = row
+        .len()
+        .checked_sub(1)
+        .and_then(|last| row.try_get::<_, bool>(last).ok());
+    if is_new != Some(true) {
+        return Ok(change::respond(&terms, outcome, Range::Counted));
+    }
+    let version = answer::version(row);
+    let created = StatusCode::CREATED;
+    let mut response = answer::written(
+        terms.preferences,
+        terms.form,
+        created,
+        created,
+        outcome.rows,
+    );
+    answer::set_version(&mut response, version);
+    Ok(response)
+}
+
+fn compile(
+    write: &Write<'_>,
+    terms: &Terms,
+    columns: &[&Column],
+    presence: Presence,
+    json: Bytes,
+) -> Result<Statement, Problem> {
+    let Write { table, query, .. } = write;
+    let key = || table.shape.key.iter().filter_map(|k| table.shape.column(k));
+    let mut sql = Statement::new();
+    sql.push("insert into ")
+        .push(&table.qualified)
+        .push(" as t (");
+    sql.names(key().chain(columns.iter().copied()))
+        .push(") select ");
+    for (place, column) in key().enumerate() {
+        let value = key_value(&query.filters, &column.name)
+            .cloned()
+            .unwrap_or_default();
+        sql.push(if place > 0 { ", " } else { "" });
+        sql.param(Param::Text(value)).push("::").push(&column.cast);
+    }
+    for column in columns {
+        sql.push(", ").column("r", &column.name);
+    }
+    if !columns.is_empty() {
+        sql.push(" from json_to_record(")
+            .param(Param::Body(json))
+            .push("::json) as r(");
+        sql.definitions(columns.iter().copied()).push(")");
+    }
+    sql.push(" on conflict (").names(key());
+    match presence {
+        Presence::Absent => drop(sql.push(") do nothing")),
+        Presence::Either => {
+            sql.push(") do update set ");
+            // Without columns the key is set to itself, so that the row comes back.
+            let set: Vec<&Column> = match columns {
+                [] => key().collect(),
+                _ => columns.to_vec(),
+            };
+            for (place, column) in set.into_iter().enumerate() {
+                sql.push(if place > 0 { ", " } else { "" });
+                sql.name(&column.name)
+                    .push(" = ")
+                    .column("excluded", &column.name);
+            }
+        }
+    }
+    let wanted = returning::wanted(terms.preferences.answer, Rows::AtMostOne);
+    returning::push(&mut sql, table, query, wanted)?;
+    // A row that was there carries the lock of this statement in xmax.
+    sql.push(", t.xmax = 0");
+    Ok(sql)
+}

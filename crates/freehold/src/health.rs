@@ -1,0 +1,190 @@
+//! How the service is: `/health/live`, `/health/ready`, `/freehold/status`, and a first page that lists the tables.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use deadpool_postgres::Pool;
+use freehold_manifest::model;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::pg::place;
+use crate::subscription;
+
+/// A sequencer that did not reach the database for this long is reported: it looks every 50 ms.
+const SEQUENCER_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// A health check answers within this, database or not.
+const CHECK_MAX: Duration = Duration::from_secs(2);
+
+/// What health looks at.
+#[derive(Debug)]
+pub struct Health {
+    /// The service's manifest.
+    pub service: model::Service,
+    /// Its database.
+    pub pool: Pool,
+    /// The library's schema.
+    pub freehold: String,
+    /// When the sequencer last reached the database.
+    pub sequencer: watch::Receiver<Option<Instant>>,
+    /// The subscriptions.
+    pub watched: Vec<Watched>,
+}
+
+/// One subscription, seen from outside.
+#[derive(Debug)]
+pub struct Watched {
+    /// Whom it follows.
+    pub producer: String,
+    /// How it goes.
+    pub state: Arc<RwLock<subscription::State>>,
+}
+
+/// The routes.
+pub fn router(health: Arc<Health>) -> axum::Router {
+    axum::Router::new()
+        .route("/", axum::routing::get(index))
+        .route("/health/live", axum::routing::get(live))
+        .route("/health/ready", axum::routing::get(ready))
+        .route("/freehold/status", axum::routing::get(status))
+        .with_state(health)
+}
+
+async fn index(State(health): State<Arc<Health>>) -> Json<Value> {
+    let tables: Vec<Value> = health
+        .service
+        .owns
+        .iter()
+        .map(|t| json!({ "table": t.name, "href": format!("/{}", t.name), "summary": t.summary }))
+        .collect();
+    Json(json!({
+        "service": health.service.name,
+        "summary": health.service.summary,
+        "tables": tables,
+        "health": ["/health/live", "/health/ready", "/freehold/status"],
+    }))
+}
+
+/// The process runs; nothing else is asked, so that a lost database does not get it killed.
+async fn live() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// The service can do its work: database there, sequencer moving, copies filled and followed.
+async fn ready(State(health): State<Arc<Health>>) -> Response {
+    let database = tokio::time::timeout(CHECK_MAX, health.empty_copies()).await;
+    let (database, copies) = match database {
+        Ok(Ok(empty)) if empty.is_empty() => ("ok".to_owned(), "ok".to_owned()),
+        Ok(Ok(empty)) => ("ok".to_owned(), format!("not filled yet: {}", empty.join(", "))),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the health check cannot reach the database");
+            ("does not answer".to_owned(), "unknown".to_owned())
+        }
+        Err(_) => (format!("does not answer within {CHECK_MAX:?}"), "unknown".to_owned()),
+    };
+    let sequencer = match *health.sequencer.borrow() {
+        Some(seen) if seen.elapsed() < SEQUENCER_SILENCE_MAX => "ok".to_owned(),
+        Some(seen) => format!("silent for {} s", seen.elapsed().as_secs()),
+        None => "not started".to_owned(),
+    };
+    let mut subscriptions = serde_json::Map::new();
+    let mut followed = true;
+    for watched in &health.watched {
+        let state = watched.state();
+        followed &= matches!(state, subscription::State::Live | subscription::State::Standby);
+        subscriptions.insert(watched.producer.clone(), json!(state));
+    }
+    // A producer that is down does not make this service unready: it serves what it holds.
+    let ready = database == "ok" && sequencer == "ok" && copies == "ok";
+    let status = match (ready, followed) {
+        (false, _) => "not ready",
+        (true, false) => "ready, but behind a producer",
+        (true, true) => "ready",
+    };
+    let code = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let body = json!({
+        "status": status,
+        "database": database,
+        "sequencer": sequencer,
+        "copies": copies,
+        "subscriptions": subscriptions,
+    });
+    (code, Json(body)).into_response()
+}
+
+async fn status(State(health): State<Arc<Health>>) -> Response {
+    match tokio::time::timeout(CHECK_MAX, health.status()).await {
+        Ok(Ok(mut status)) => {
+            let followed: serde_json::Map<_, _> = health
+                .watched
+                .iter()
+                .map(|w| (w.producer.clone(), json!(w.state())))
+                .collect();
+            status["service"] = json!(health.service.name);
+            status["subscriptions"] = followed.into();
+            Json(status).into_response()
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "status cannot be read");
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+impl Watched {
+    fn state(&self) -> subscription::State {
+        self.state
+            .read()
+            .map_or(subscription::State::Starting, |state| state.clone())
+    }
+}
+
+impl Health {
+    async fn empty_copies(&self) -> Result<Vec<String>, Error> {
+        let client = self.pool.get().await?;
+        let statement = client
+            .prepare_cached(&place(
+                "select coalesce(array_agg(name order by name), '{}') from freehold.copy where state = 'empty'",
+                &self.freehold,
+            ))
+            .await?;
+        Ok(client.query_one(&statement, &[]).await?.get(0))
+    }
+
+    async fn status(&self) -> Result<Value, Error> {
+        let client = self.pool.get().await?;
+        let statement = client.prepare_cached(&place(STATUS, &self.freehold)).await?;
+        Ok(client.query_one(&statement, &[]).await?.get(0))
+    }
+}
+
+const STATUS: &str = "
+select json_build_object(
+  'epoch', h.epoch,
+  'position', h.position,
+  'hash', encode(h.hash, 'hex'),
+  'outbox', (select count(*) from (select from freehold.outbox limit 10000) o),
+  'topics', coalesce((select json_object_agg(t.topic, t.position) from freehold.topic t), '{}'),
+  'copies', coalesce((select json_object_agg(c.name, json_build_object(
+      'of', c.topic,
+      'state', c.state,
+      'position', u.position,
+      'seen', u.seen
+    ))
+    from freehold.copy c
+    left join freehold.cursor u on (u.subscription, u.producer, u.topic) = ('copies', c.producer, c.topic)), '{}'),
+  'dangling', (select count(*) from freehold.dangling)
+)
+from freehold.log_head h";

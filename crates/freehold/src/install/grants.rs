@@ -1,0 +1,67 @@
+//! What the application role and the reader may touch, by the manifest and nothing else.
+
+use std::fmt::Write;
+
+use freehold_manifest::model::{Mode, Service};
+use freehold_manifest::names::Names;
+
+use crate::pg::ident;
+
+/// The library's functions that a service process calls; what they touch is written by nobody else.
+const CALLED_BY_APP: [&str; 7] = [
+    "emit(text, text, json)",
+    "hold_lease(text, text, integer)",
+    "sequence(integer)",
+    "broken_link(bigint, bigint)",
+    "advance(text, text, integer, bigint, bigint, text[], bigint[], bytea[])",
+    "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
+    "extend_log(bigint)",
+];
+
+/// Revokes what earlier manifests gave, then grants what this one gives.
+pub(super) fn install(service: &Service, names: &Names) -> String {
+    let (app, reader) = (ident::quote(&names.app), ident::quote(&names.reader));
+    let schema = ident::quote(&names.schema);
+    let freehold = ident::quote(&names.freehold);
+    let mut sql = format!(
+        "revoke all on all tables in schema {schema}, {freehold} from public, {app}, {reader};\n\
+         revoke all on all sequences in schema {schema}, {freehold} from public, {app}, {reader};\n\
+         revoke all on all functions in schema {freehold} from public, {app}, {reader};\n\
+         grant usage on schema {schema}, {freehold} to {app}, {reader};\n\
+         grant select on all tables in schema {schema}, {freehold} to {reader};\n\
+         grant select on all sequences in schema {schema} to {reader};\n\
+         grant usage, select on all sequences in schema {schema} to {app};\n\
+         grant execute on all functions in schema {schema} to {app}, {reader};\n\
+         grant select on all tables in schema {freehold} to {app};\n"
+    );
+    for table in &service.owns {
+        let may = match table.mode {
+            Mode::ReadWrite => "select, insert, update, delete",
+            Mode::AppendOnly => "select, insert",
+        };
+        let on = ident::qualified(&names.schema, &table.name);
+        let _ = writeln!(sql, "grant {may} on {on} to {app};");
+    }
+    for copy in &service.copies {
+        let on = ident::qualified(&names.schema, &copy.name);
+        let _ = writeln!(sql, "grant select on {on} to {app};");
+        for called in ["apply", "stage", "rebuild"] {
+            let function = ident::quote(&format!("{called}_{}", copy.name));
+            let _ = writeln!(sql, "grant execute on function freehold.{function} to {app};");
+        }
+    }
+    for function in CALLED_BY_APP {
+        let _ = writeln!(sql, "grant execute on function freehold.{function} to {app};");
+    }
+    // Views of the service's own: readable like the tables they show, and nothing more.
+    let _ = writeln!(
+        sql,
+        "do $$\ndeclare\n  v record;\nbegin\n\
+         \x20 for v in select c.oid::regclass as name from pg_class c join pg_namespace n on n.oid = c.relnamespace\n\
+         \x20          where n.nspname = {schema_text} and c.relkind in ('v', 'm') loop\n\
+         \x20   execute format('grant select on %s to {app}', v.name);\n\
+         \x20 end loop;\nend\n$$;",
+        schema_text = ident::literal(&names.schema),
+    );
+    sql
+}

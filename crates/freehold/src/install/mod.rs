@@ -1,0 +1,207 @@
+//! What the manifest says, installed in the service's database after its migrations.
+//!
+//! Everything is written as one script from the manifest and the catalog, and runs in one transaction as the
+//! owner: triggers that keep versions, walls around append-only tables, publication, references, copies, grants.
+//! A fingerprint of the script is kept, so an unchanged system is left alone.
+
+use std::borrow::Cow;
+
+use freehold_manifest::model::Service;
+use freehold_manifest::names::Names;
+use sha2::{Digest, Sha256};
+use tokio_postgres::Client;
+
+mod contract;
+mod copies;
+mod grants;
+mod publish;
+mod refs;
+mod rows;
+
+pub use contract::{Contract, contract};
+pub(crate) use publish::object;
+
+use crate::error::Error;
+use crate::pg::{catalog, ident};
+
+/// The library's own tables and functions, in the order they build on each other.
+const BASE: [&str; 3] = [
+    include_str!("../../sql/1_outbox.sql"),
+    include_str!("../../sql/2_log.sql"),
+    include_str!("../../sql/3_copy.sql"),
+];
+
+/// Whether an installation changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The database was already as the manifest says.
+    Unchanged,
+    /// Triggers, copies or grants were written anew.
+    Installed,
+}
+
+/// A service about to be installed.
+#[derive(Debug)]
+pub struct Installation<'a> {
+    /// Its manifest.
+    pub service: &'a Service,
+    /// Its names in PostgreSQL.
+    pub names: &'a Names,
+    /// What the owners of its copies publish.
+    pub contracts: &'a [Contract],
+}
+
+impl Installation<'_> {
+    /// Brings the database to what the manifest says.
+    ///
+    /// `client` must act as the owner of the service's schemas (`set role`) and be outside a transaction. Either all
+    /// of it takes effect or nothing; running it again changes nothing. No event is lost while it runs: triggers are
+    /// replaced in the transaction that removes the old ones, under the tables' locks.
+    ///
+    /// # Errors
+    /// [`Error::Install`] when the manifest asks for what the tables or the contracts do not have,
+    /// [`Error::Postgres`] when the server refuses.
+    pub async fn apply(&self, client: &Client) -> Result<Outcome, Error> {
+        client.batch_execute("begin").await?;
+        match self.apply_within(client).await {
+            Ok(outcome) => {
+                client.batch_execute("commit").await?;
+                Ok(outcome)
+            }
+            Err(error) => {
+                // The first error is the one that explains; a lost connection rolls back by itself.
+                let _ = client.batch_execute("rollback").await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn apply_within(&self, client: &Client) -> Result<Outcome, Error> {
+        client
+            .batch_execute(
+                "set local client_min_messages = warning;
+                 set local search_path = pg_catalog;
+                 set local lock_timeout = '10s'",
+            )
+            .await?;
+        // Columns first: the rest is written from the catalog that has them.
+        let columns = rows::missing_columns(self.service, &self.shapes(client).await?, self.names)?;
+        client.batch_execute(&columns).await?;
+        let shapes = self.shapes(client).await?;
+        let script = self.script(&shapes)?;
+        let fingerprint = hex::encode(Sha256::digest(script.as_bytes()));
+        if columns.is_empty() && self.installed(client).await?.as_deref() == Some(&*fingerprint) {
+            return Ok(Outcome::Unchanged);
+        }
+        for base in BASE {
+            client.batch_execute(&self.place(base)).await?;
+        }
+        self.drop_stale(client).await?;
+        client.batch_execute(&script).await?;
+        let keep = format!(
+            "insert into freehold.installation (fingerprint) values ({}) \
+             on conflict (single) do update set fingerprint = excluded.fingerprint, installed_at = now()",
+            ident::literal(&fingerprint)
+        );
+        client.batch_execute(&self.place(&keep)).await?;
+        Ok(Outcome::Installed)
+    }
+
+    /// The script that an installation runs after the library's own tables, for reading.
+    ///
+    /// # Errors
+    /// As [`Installation::apply`].
+    pub fn script(&self, shapes: &catalog::Catalog) -> Result<String, Error> {
+        let mut script = String::new();
+        for table in &self.service.owns {
+            let shape = rows::shape_of(shapes, self.service, &table.name)?;
+            script += &rows::triggers(table, shape);
+            script += &publish::triggers(self.service, table, shape)?;
+            script += &refs::triggers(self.service, table, shape, self.contracts)?;
+        }
+        script += &copies::install(self.service, self.names, self.contracts, shapes)?;
+        script += &refs::dangling_view(self.service, shapes, self.contracts)?;
+        script += &publish::event_types(self.service);
+        script += &grants::install(self.service, self.names);
+        Ok(self.place(&script).into_owned())
+    }
+
+    /// Statements name the library's schema `freehold`; in the `schema` placement it is called otherwise.
+    fn place<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        crate::pg::place(sql, &self.names.freehold)
+    }
+
+    async fn shapes(&self, client: &Client) -> Result<catalog::Catalog, Error> {
+        Ok(catalog::read_within(client, &self.names.schema).await?)
+    }
+
+    async fn installed(&self, client: &Client) -> Result<Option<String>, Error> {
+        let there = client
+            .query_one(
+                "select to_regclass($1::text || '.installation') is not null",
+                &[&ident::quote(&self.names.freehold)],
+            )
+            .await?;
+        if !there.get::<_, bool>(0) {
+            return Ok(None);
+        }
+        let row = client
+            .query_opt(&*self.place("select fingerprint from freehold.installation"), &[])
+            .await?;
+        Ok(row.map(|r| r.get(0)))
+    }
+
+    /// Drops every trigger an earlier installation made; the script makes the ones that are wanted.
+    async fn drop_stale(&self, client: &Client) -> Result<(), Error> {
+        let rows = client
+            .query(
+                "select c.relname::text, t.tgname::text
+                   from pg_trigger t
+                   join pg_class c on c.oid = t.tgrelid
+                   join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = $1
+                    and t.tgname like 'freehold\\_%'
+                    and not t.tgisinternal",
+                &[&self.names.schema],
+            )
+            .await?;
+        let drops: String = rows
+            .iter()
+            .map(|row| {
+                let (table, trigger): (&str, &str) = (row.get(0), row.get(1));
+                let table = ident::qualified(&self.names.schema, table);
+                format!("drop trigger {} on {table};\n", ident::quote(trigger))
+            })
+            .collect();
+        client.batch_execute(&drops).await?;
+        Ok(())
+    }
+}
+
+/// The text by which a row of this table is known outside: its key as text, or a JSON array of several.
+fn key_text(row: &str, key: &[String]) -> String {
+    match key {
+        [single] => format!("{row}.{}::text", ident::quote(single)),
+        several => {
+            let parts: Vec<String> = several
+                .iter()
+                .map(|c| format!("{row}.{}", ident::quote(c)))
+                .collect();
+            format!("json_build_array({})::text", parts.join(", "))
+        }
+    }
+}
+
+/// A trigger function that runs as the owner, whoever writes.
+fn trigger_function(name: &str, declare: &str, body: &str) -> String {
+    let declare = match declare {
+        "" => String::new(),
+        some => format!("declare\n  {some}\n"),
+    };
+    format!(
+        "create or replace function freehold.{name}() returns trigger\n\
+         language plpgsql security definer set search_path = pg_catalog, pg_temp\n\
+         as $freehold$\n{declare}begin\n{body}end\n$freehold$;\n",
+        name = ident::quote(name),
+    )
+}

@@ -1,0 +1,192 @@
+//! Publication: a change of a published table becomes a message in the transaction that made it.
+//!
+//! Statement-level triggers with transition tables: one insert per statement, not one per row.
+
+use freehold_manifest::model::{Service, Table};
+
+use super::{key_text, trigger_function};
+use crate::error::Error;
+use crate::pg::catalog::{Kind, TableShape};
+use crate::pg::ident;
+
+/// PostgreSQL passes at most 100 arguments to a function, and a column takes two.
+const COLUMNS_MAX: usize = 50;
+
+/// The publication triggers of a table; nothing when it publishes nothing.
+pub(super) fn triggers(
+    service: &Service,
+    table: &Table,
+    shape: &TableShape,
+) -> Result<String, Error> {
+    if table.publishes.is_empty() {
+        return Ok(String::new());
+    }
+    check(service, table, shape)?;
+    let on = ident::qualified(&shape.schema, &shape.name);
+    let topic = ident::literal(&format!("{}.{}", service.name, table.name));
+    let changed = ident::literal(&format!("{}.{}.changed", service.name, table.name));
+    let deleted = ident::literal(&format!("{}.{}.deleted", service.name, table.name));
+    let payload = object("n", &table.publishes, shape);
+    let (new_key, old_key) = (key_text("n", &shape.key), key_text("o", &shape.key));
+    let same_key = equal("n", "o", &shape.key);
+    let inserted = trigger_function(
+        &format!("publish_{}_insert", table.name),
+        "",
+        // A key that was deleted before goes on counting where its tombstone stopped.
+        &format!(
+            "  insert into freehold.outbox (topic, type, key, version, payload)\n\
+             \x20 select {topic}, {changed}, {new_key}, greatest(n.version, k.version + 1), {payload}\n\
+             \x20 from new_rows n\n\
+             \x20 left join freehold.key_version k on k.topic = {topic} and k.key = {new_key};\n\
+             \x20 if exists (select from freehold.key_version k where k.topic = {topic}) then\n\
+             \x20   update {on} t\n\
+             \x20   set version = k.version + 1\n\
+             \x20   from new_rows n\n\
+             \x20   join freehold.key_version k on k.topic = {topic} and k.key = {new_key} and k.version >= n.version\n\
+             \x20   where {same_row};\n\
+             \x20 end if;\n\
+             \x20 return null;\n",
+            same_row = equal("t", "n", &shape.key),
+        ),
+    );
+    let updated = trigger_function(
+        &format!("publish_{}_update", table.name),
+        "",
+        // A change of private columns alone is nobody's business.
+        &format!(
+            "  insert into freehold.outbox (topic, type, key, version, payload)\n\
+             \x20 select {topic}, {changed}, {new_key}, n.version, {payload}\n\
+             \x20 from new_rows n\n\
+             \x20 join old_rows o on {same_key}\n\
+             \x20 where {new_values} is distinct from {old_values};\n\
+             \x20 return null;\n",
+            new_values = values("n", table, shape),
+            old_values = values("o", table, shape),
+        ),
+    );
+    let removed = trigger_function(
+        &format!("publish_{}_delete", table.name),
+        "",
+        &format!(
+            "  with buried as (\n\
+             \x20   insert into freehold.key_version as k (topic, key, version)\n\
+             \x20   select {topic}, {old_key}, o.version + 1\n\
+             \x20   from old_rows o\n\
+             \x20   on conflict on constraint key_version_pkey do update set version = greatest(k.version + 1, excluded.version)\n\
+             \x20   returning k.key, k.version\n\
+             \x20 )\n\
+             \x20 insert into freehold.outbox (topic, type, key, version, payload)\n\
+             \x20 select {topic}, {deleted}, b.key, b.version, {key_object}\n\
+             \x20 from old_rows o\n\
+             \x20 join buried b on b.key = {old_key};\n\
+             \x20 return null;\n",
+            key_object = object("o", &shape.key, shape),
+        ),
+    );
+    let name = |what: &str| ident::quote(&format!("publish_{}_{what}", table.name));
+    Ok(format!(
+        "{inserted}{updated}{removed}\
+         create trigger freehold_publish_insert after insert on {on} \
+         referencing new table as new_rows for each statement execute function freehold.{insert}();\n\
+         create trigger freehold_publish_update after update on {on} \
+         referencing old table as old_rows new table as new_rows for each statement execute function freehold.{update}();\n\
+         create trigger freehold_publish_delete after delete on {on} \
+         referencing old table as old_rows for each statement execute function freehold.{delete}();\n\
+         create trigger freehold_publish_truncate before truncate on {on} \
+         for each statement execute function freehold.refuse_truncate();\n\
+         create trigger freehold_publish_key before update on {on} \
+         for each row when ({key_differs}) execute function freehold.refuse_key_change();\n",
+        insert = name("insert"),
+        update = name("update"),
+        delete = name("delete"),
+        key_differs = shape
+            .key
+            .iter()
+            .map(|c| format!("old.{0} is distinct from new.{0}", ident::quote(c)))
+            .collect::<Vec<_>>()
+            .join(" or "),
+    ))
+}
+
+/// The declared domain events, which `freehold.emit` accepts.
+pub(super) fn event_types(service: &Service) -> String {
+    let declared: Vec<String> = service.publishes.iter().map(|t| ident::literal(t)).collect();
+    format!(
+        "delete from freehold.event_type;\n\
+         insert into freehold.event_type (type) select unnest(array[{}]::text[]);\n",
+        declared.join(", ")
+    )
+}
+
+fn check(service: &Service, table: &Table, shape: &TableShape) -> Result<(), Error> {
+    let fail = |problem: String, remedy: &str| {
+        Err(Error::Install {
+            service: service.name.clone(),
+            problem,
+            remedy: remedy.to_owned(),
+        })
+    };
+    if shape.key.is_empty() {
+        return fail(
+            format!("table {} is published but has no primary key", table.name),
+            "give it one: other services know a row by it",
+        );
+    }
+    if !shape.has_version {
+        return fail(
+            format!("append-only table {} is published but has no version", table.name),
+            "add `version bigint not null default 1` to it in a migration",
+        );
+    }
+    if table.publishes.len() > COLUMNS_MAX {
+        return fail(
+            format!("table {} publishes {} columns", table.name, table.publishes.len()),
+            "publish at most 50",
+        );
+    }
+    for column in &table.publishes {
+        if shape.column(column).is_none() {
+            return fail(
+                format!("{}.{column} is published but does not exist", table.name),
+                "correct its name in publishes, or add it in a migration",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `json_build_object('id', n."id", …)`, on one line whatever white space a `json` value has.
+pub(crate) fn object(row: &str, columns: &[String], shape: &TableShape) -> String {
+    let pairs: Vec<String> = columns
+        .iter()
+        .map(|c| {
+            let json = shape.column(c).is_some_and(|c| c.kind == Kind::Json);
+            let cast = if json { "::jsonb" } else { "" };
+            format!("{}, {row}.{}{cast}", ident::literal(c), ident::quote(c))
+        })
+        .collect();
+    format!("json_build_object({})", pairs.join(", "))
+}
+
+/// `a."id" = b."id" and …`
+fn equal(a: &str, b: &str, key: &[String]) -> String {
+    let pairs: Vec<String> = key
+        .iter()
+        .map(|c| format!("{a}.{0} = {b}.{0}", ident::quote(c)))
+        .collect();
+    pairs.join(" and ")
+}
+
+/// The published values as a row that can be compared; `json` has no equality, its text has.
+fn values(row: &str, table: &Table, shape: &TableShape) -> String {
+    let columns: Vec<String> = table
+        .publishes
+        .iter()
+        .map(|c| {
+            let json = shape.column(c).is_some_and(|c| c.kind == Kind::Json);
+            let cast = if json { "::text" } else { "" };
+            format!("{row}.{}{cast}", ident::quote(c))
+        })
+        .collect();
+    format!("row({})", columns.join(", "))
+}

@@ -1,0 +1,153 @@
+//! Copies: filled from the owner's rows, then kept true by its events; rebuilt on request.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::pg::{ident, place};
+use crate::subscription::{COPIES, Subscription};
+use crate::transport::reader::Lines;
+
+/// Rows staged by one statement.
+const STAGE_ROWS: usize = 2_000;
+
+/// A copy and where its rows come from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The table here.
+    pub name: String,
+    /// The owner's table.
+    pub table: String,
+    /// Its topic.
+    pub topic: String,
+    /// The columns copied, the key included.
+    pub columns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    epoch: i32,
+    position: i64,
+    seen: i64,
+    hash: String,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    version: i64,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct End {
+    rows: u64,
+}
+
+/// Whether the copy holds its owner's rows already.
+pub(crate) async fn is_live(subscription: &Subscription, copy: &Source) -> Result<bool, Error> {
+    let client = subscription.pool.get().await?;
+    let statement = client
+        .prepare_cached(&place(
+            "select c.state = 'live'
+                    and exists (select from freehold.cursor u
+                                where (u.subscription, u.producer, u.topic) = ($2, c.producer, c.topic))
+             from freehold.copy c
+             where c.name = $1",
+            &subscription.freehold,
+        ))
+        .await?;
+    let row = client.query_opt(&statement, &[&copy.name, &COPIES]).await?;
+    Ok(row.is_some_and(|row| row.get(0)))
+}
+
+/// Fills the copy, or fills it anew: afterwards it equals the owner's rows at a position of its log, and its cursor
+/// stands there. Only rows that differ are touched, so readers of the copy never see it empty.
+///
+/// One transaction: until it commits, the copy is as it was; if it dies, nothing happened. Changes made at the owner
+/// meanwhile have later positions, or older versions than what was read: the version gate absorbs the overlap.
+pub(crate) async fn fill(subscription: &Subscription, copy: &Source) -> Result<(), Error> {
+    let broken = |problem: String| Error::Feed {
+        producer: subscription.peer.service.clone(),
+        problem,
+    };
+    let sql = |text: &str| place(text, &subscription.freehold).into_owned();
+    let function = |what: &str| format!("freehold.{}", ident::quote(&format!("{what}_{}", copy.name)));
+
+    let mut client = subscription.pool.get().await?;
+    let transaction = client.transaction().await?;
+    transaction
+        .batch_execute("set local statement_timeout = 0; set local idle_in_transaction_session_timeout = '60s'")
+        .await?;
+    // Two instances filling one staging table would mix their rows.
+    transaction
+        .execute(
+            "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+            &[&format!("freehold:fill:{}:{}", subscription.freehold, copy.name)],
+        )
+        .await?;
+    let mut lines = Lines::snapshot(&subscription.http, &subscription.peer, &copy.table, &copy.columns).await?;
+    let Some(header) = lines.next().await? else {
+        return Err(broken("an empty snapshot".to_owned()));
+    };
+    let header: Header = serde_json::from_slice(&header).map_err(|e| broken(e.to_string()))?;
+    let hash = hex::decode(&header.hash).map_err(|e| broken(e.to_string()))?;
+
+    let stage = transaction
+        .prepare(&sql(&format!("select {}($1::text::json, $2)", function("stage"))))
+        .await?;
+    let mut staged = 0_u64;
+    let mut data = String::from("[");
+    let mut versions: Vec<i64> = Vec::with_capacity(STAGE_ROWS);
+    loop {
+        let Some(line) = lines.next().await? else {
+            return Err(broken(format!("a snapshot cut short after {staged} rows")));
+        };
+        if let Ok(row) = serde_json::from_slice::<Row<'_>>(&line) {
+            if versions.is_empty() {
+                data.truncate(1);
+            } else {
+                data.push(',');
+            }
+            data.push_str(row.data.get());
+            versions.push(row.version);
+            staged += 1;
+            if versions.len() < STAGE_ROWS {
+                continue;
+            }
+        }
+        if !versions.is_empty() {
+            data.push(']');
+            transaction.query_one(&stage, &[&data, &versions]).await?;
+        }
+        if versions.len() == STAGE_ROWS {
+            versions.clear();
+            continue;
+        }
+        let end: End = serde_json::from_slice(&line).map_err(|e| broken(e.to_string()))?;
+        if end.rows != staged {
+            return Err(broken(format!("a snapshot of {} rows brought {staged}", end.rows)));
+        }
+        break;
+    }
+    transaction
+        .execute(&sql(&format!("select {}()", function("rebuild"))), &[])
+        .await?;
+    transaction
+        .execute(
+            &sql("select freehold.place_cursor($1, $2, $3, $4, $5, $6, $7)"),
+            &[
+                &COPIES,
+                &subscription.peer.service,
+                &copy.topic,
+                &header.epoch,
+                &header.position,
+                &header.seen,
+                &hash,
+            ],
+        )
+        .await?;
+    transaction.commit().await?;
+    tracing::info!(copy = copy.name, rows = staged, position = header.position, "a copy was filled");
+    Ok(())
+}

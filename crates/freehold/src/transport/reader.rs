@@ -1,0 +1,146 @@
+//! The subscriber's side of the feed: asks a producer over HTTP and hands out lines.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use reqwest::Response;
+
+use crate::error::Error;
+
+/// The longest line taken from a producer: a batch of whole transactions at the outbox's size limit stays far below.
+const LINE_MAX: usize = 256 * 1024 * 1024;
+
+/// The longest silence before a producer counts as lost; it sends a heartbeat several times as often.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// The longest wait for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// Where a producer is, and the token it asks for.
+#[derive(Clone)]
+pub struct Peer {
+    /// Its name.
+    pub service: String,
+    /// The root of its API: `http://127.0.0.1:7102`.
+    pub url: String,
+    /// What to show it.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer")
+            .field("service", &self.service)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The HTTP client for all producers of a process.
+///
+/// # Errors
+/// [`Error::Setting`] when the client cannot be made.
+pub fn client() -> Result<reqwest::Client, Error> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .read_timeout(SILENCE_MAX)
+        .no_proxy()
+        .build()
+        .map_err(|source| Error::Setting {
+            name: "http client".to_owned(),
+            problem: source.to_string(),
+        })
+}
+
+/// A producer's answer, line by line.
+#[derive(Debug)]
+pub struct Lines {
+    producer: String,
+    response: Response,
+    pending: BytesMut,
+    /// Bytes of `pending` known to hold no line end.
+    searched: usize,
+}
+
+impl Lines {
+    /// Opens the feed of these topics behind a position.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when nobody answers, [`Error::Feed`] when the producer refuses.
+    pub async fn feed(client: &reqwest::Client, peer: &Peer, topics: &[String], after: i64) -> Result<Self, Error> {
+        let url = format!("{}/freehold/feed?topics={}&after={after}", peer.url, topics.join(","));
+        Self::open(client, peer, url).await
+    }
+
+    /// Opens a snapshot of a table.
+    ///
+    /// # Errors
+    /// As [`Lines::feed`].
+    pub async fn snapshot(
+        client: &reqwest::Client,
+        peer: &Peer,
+        table: &str,
+        columns: &[String],
+    ) -> Result<Self, Error> {
+        let url = format!("{}/freehold/snapshot/{table}?columns={}", peer.url, columns.join(","));
+        Self::open(client, peer, url).await
+    }
+
+    async fn open(client: &reqwest::Client, peer: &Peer, url: String) -> Result<Self, Error> {
+        let unreachable = |source: reqwest::Error| Error::Unreachable {
+            producer: peer.service.clone(),
+            source: source.without_url(),
+        };
+        let response = client
+            .get(url)
+            .bearer_auth(&peer.token)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        if !response.status().is_success() {
+            let status = response.status();
+            let problem: serde_json::Value = response.json().await.unwrap_or_default();
+            let detail = problem["detail"].as_str().unwrap_or("no reason given");
+            return Err(Error::Feed {
+                producer: peer.service.clone(),
+                problem: format!("{status}: {detail}"),
+            });
+        }
+        Ok(Self {
+            producer: peer.service.clone(),
+            response,
+            pending: BytesMut::new(),
+            searched: 0,
+        })
+    }
+
+    /// The next line without its end; none when the producer ended the answer.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when the connection breaks or stays silent, [`Error::Feed`] when a line is too long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            if let Some(end) = self.pending[self.searched..].iter().position(|b| *b == b'\n') {
+                let line = self.pending.split_to(self.searched + end).freeze();
+                self.pending.advance(1);
+                self.searched = 0;
+                return Ok(Some(line));
+            }
+            self.searched = self.pending.len();
+            if self.searched > LINE_MAX {
+                return Err(Error::Feed {
+                    producer: self.producer.clone(),
+                    problem: format!("a line of more than {LINE_MAX} bytes"),
+                });
+            }
+            let chunk = self.response.chunk().await.map_err(|source| Error::Unreachable {
+                producer: self.producer.clone(),
+                source: source.without_url(),
+            })?;
+            match chunk {
+                Some(chunk) => self.pending.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+}

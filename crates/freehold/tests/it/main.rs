@@ -1,0 +1,6 @@
+//! The library against a real PostgreSQL.
+
+mod entity;
+mod entity_fuzz;
+mod entity_read;
+mod entity_write;
