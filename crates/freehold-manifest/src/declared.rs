@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use crate::model::{Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
 use crate::diagnostic::Place;
+use crate::model::{Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
 use crate::schema::{Schema, SqlPlace};
 use crate::source::SourceFile;
 
@@ -29,7 +29,10 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub(crate) fn empty() -> Self {
-        Self { items: Vec::new(), complete: true }
+        Self {
+            items: Vec::new(),
+            complete: true,
+        }
     }
 
     pub(crate) fn has(&self, value: &str) -> bool {
@@ -135,7 +138,9 @@ impl DeclaredService<'_> {
     }
 
     pub(crate) fn copy_of(&self, of: &TableName) -> Option<&DeclaredCopy> {
-        self.copies.iter().find(|copy| copy.of.as_ref().is_some_and(|o| &o.value == of))
+        self.copies
+            .iter()
+            .find(|copy| copy.of.as_ref().is_some_and(|o| &o.value == of))
     }
 
     /// False if a copy's `of` could not be read: it might be any table's.

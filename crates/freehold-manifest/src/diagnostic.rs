@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::secret;
 use crate::source::SourceFile;
 
 /// How bad a finding is.
@@ -106,12 +107,19 @@ impl Diagnostic {
     }
 }
 
-/// Names come from strangers' files: control characters are spelled out, so none reaches a terminal.
+/// Names come from strangers' files: passwords are hidden, and control characters spelled out so that none reaches a terminal.
 fn visible(text: String) -> String {
+    let text = secret::hide(&text);
     if !text.chars().any(char::is_control) {
         return text;
     }
     text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
         .collect()
 }

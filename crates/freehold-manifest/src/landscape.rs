@@ -52,14 +52,18 @@ impl<'a> Landscape<'a> {
             if local {
                 return None;
             }
-            return self.services.iter().find(|other| other.name != service.name && other.table(&name.name).is_some());
+            return self
+                .services
+                .iter()
+                .find(|other| other.name != service.name && other.table(&name.name).is_some());
         }
         let schema = name.schema.as_deref().unwrap_or_default();
         let system = self.system.name.as_ref().map_or("", |name| name.value.as_str());
         self.services.iter().find(|other| {
             other.name != service.name
                 && other.table(&name.name).is_some()
-                && (schema == other.name || schema.strip_prefix(system).and_then(|s| s.strip_prefix('_')) == Some(&other.name))
+                && (schema == other.name
+                    || schema.strip_prefix(system).and_then(|s| s.strip_prefix('_')) == Some(&other.name))
         })
     }
 }
@@ -80,7 +84,11 @@ impl DeclaredService<'_> {
 
     /// The names of the owned table's columns, to suggest from.
     pub(crate) fn column_names(&self, table: &str) -> Vec<&str> {
-        let columns = self.schema.table(table).map(|sql| sql.columns.as_slice()).unwrap_or_default();
+        let columns = self
+            .schema
+            .table(table)
+            .map(|sql| sql.columns.as_slice())
+            .unwrap_or_default();
         columns.iter().map(|column| column.name.as_str()).collect()
     }
 
@@ -102,12 +110,16 @@ pub(crate) struct Mention<'s, 'a> {
 impl<'a> Landscape<'a> {
     /// Every owned table with its owner, in declared order.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (&DeclaredService<'a>, &DeclaredTable)> {
-        self.services.iter().flat_map(|service| service.owns.iter().map(move |table| (service, table)))
+        self.services
+            .iter()
+            .flat_map(|service| service.owns.iter().map(move |table| (service, table)))
     }
 
     /// Every copy with the service that keeps it, in declared order.
     pub(crate) fn copies(&self) -> impl Iterator<Item = (&DeclaredService<'a>, &DeclaredCopy)> {
-        self.services.iter().flat_map(|service| service.copies.iter().map(move |copy| (service, copy)))
+        self.services
+            .iter()
+            .flat_map(|service| service.copies.iter().map(move |copy| (service, copy)))
     }
 
     /// Every `to` of a reference and `of` of a copy that could be read.
@@ -115,12 +127,20 @@ impl<'a> Landscape<'a> {
         let refs = self.tables().flat_map(|(service, table)| {
             table.refs.iter().filter_map(move |reference| {
                 let by = format!("refs.{}", reference.column.value);
-                Some(Mention { service, to: reference.to.as_ref()?, by })
+                Some(Mention {
+                    service,
+                    to: reference.to.as_ref()?,
+                    by,
+                })
             })
         });
         let copies = self.copies().filter_map(|(service, copy)| {
             let by = format!("copies.{}", copy.name.value);
-            Some(Mention { service, to: copy.of.as_ref()?, by })
+            Some(Mention {
+                service,
+                to: copy.of.as_ref()?,
+                by,
+            })
         });
         refs.chain(copies).collect()
     }

@@ -13,20 +13,20 @@
 //! ```
 
 // In: the texts, and what SQL says about shape.
-mod source;
-mod parse;
 mod declared;
+mod parse;
 mod schema;
+mod source;
 // Judged: one file per rule over the whole declaration.
 mod landscape;
 mod nearest;
 pub mod rules;
 // Out: the model, or findings for people.
-mod resolve;
+mod diagnostic;
 pub mod model;
 pub mod names;
-mod diagnostic;
 mod render;
+mod resolve;
 mod secret;
 
 use model::System;
@@ -74,7 +74,13 @@ pub fn read(sources: &Sources) -> Checked {
     };
     let migrations: Vec<&[SourceFile]> = names
         .iter()
-        .map(|name| sources.services.get(name).map(|s| s.migrations.as_slice()).unwrap_or_default())
+        .map(|name| {
+            sources
+                .services
+                .get(name)
+                .map(|s| s.migrations.as_slice())
+                .unwrap_or_default()
+        })
         .collect();
     let (schemas, mut unread) = schema::read_all(&migrations);
     found.append(&mut unread);
@@ -94,17 +100,31 @@ pub fn read(sources: &Sources) -> Checked {
     } else {
         resolve::system(&landscape)
     };
-    Checked { system, diagnostics: found }
+    Checked {
+        system,
+        diagnostics: found,
+    }
 }
 
 /// By file (`system.toml` first, then by service, manifest before migrations), then by place; findings without a place lead.
 fn sort(found: &mut [Diagnostic], sources: &Sources) {
     let files: std::collections::HashMap<&str, usize> = std::iter::once(&sources.system)
-        .chain(sources.services.values().flat_map(|s| std::iter::once(&s.manifest).chain(&s.migrations)))
+        .chain(
+            sources
+                .services
+                .values()
+                .flat_map(|s| std::iter::once(&s.manifest).chain(&s.migrations)),
+        )
         .enumerate()
         .map(|(index, file)| (file.path.as_str(), index))
         .collect();
     found.sort_by_key(|finding| {
-        finding.place.as_ref().map(|place| (files.get(place.file.as_str()).copied(), place.span.start, place.span.end))
+        finding.place.as_ref().map(|place| {
+            (
+                files.get(place.file.as_str()).copied(),
+                place.span.start,
+                place.span.end,
+            )
+        })
     });
 }

@@ -37,14 +37,8 @@ impl Names {
     pub fn new(system: &str, service: &str, placement: Placement) -> Self {
         let prefix = format!("{system}_{service}");
         let (database, schema, freehold) = match placement {
-            Placement::Server | Placement::Database => {
-                (prefix.clone(), "public".to_owned(), "freehold".to_owned())
-            }
-            Placement::Schema => (
-                system.to_owned(),
-                prefix.clone(),
-                format!("{prefix}_freehold"),
-            ),
+            Placement::Server | Placement::Database => (prefix.clone(), "public".to_owned(), "freehold".to_owned()),
+            Placement::Schema => (system.to_owned(), prefix.clone(), format!("{prefix}_freehold")),
         };
         Self {
             owner: format!("{prefix}_owner"),

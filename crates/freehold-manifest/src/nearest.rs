@@ -38,7 +38,11 @@ pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str
     match known.len() {
         0 => None,
         1..=LISTED_MAX => Some(format!("{what}: {}", list(known))),
-        more => Some(format!("{what}: {} and {} more", list(known[..LISTED_MAX].iter().copied()), more - LISTED_MAX)),
+        more => Some(format!(
+            "{what}: {} and {} more",
+            list(known[..LISTED_MAX].iter().copied()),
+            more - LISTED_MAX
+        )),
     }
 }
 

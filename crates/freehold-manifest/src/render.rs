@@ -22,9 +22,10 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut main = level.primary_title(self.message.as_str()).id(self.rule).elements(
-            std::iter::empty::<annotate_snippets::Padding>(),
-        );
+        let mut main = level
+            .primary_title(self.message.as_str())
+            .id(self.rule)
+            .elements(std::iter::empty::<annotate_snippets::Padding>());
         let mut unshown = Vec::new();
         for file in self.files() {
             match self.snippet(sources, file) {
@@ -68,7 +69,10 @@ impl Diagnostic {
         }
         let text = secret::hide(&source.text);
         let mut snippet = Vec::new();
-        for (place, kind) in self.place.iter().map(|p| (p, AnnotationKind::Primary))
+        for (place, kind) in self
+            .place
+            .iter()
+            .map(|p| (p, AnnotationKind::Primary))
             .chain(self.also.iter().map(|p| (p, AnnotationKind::Context)))
             .filter(|(p, _)| p.file == file)
         {
@@ -91,7 +95,9 @@ impl Diagnostic {
 
 /// The part of the span on its first line: a whole statement underlined is unreadable.
 fn first_line(text: &str, span: &Range<usize>) -> Range<usize> {
-    let end = text[span.clone()].find(['\n', '\r']).map_or(span.end, |at| span.start + at);
+    let end = text[span.clone()]
+        .find(['\n', '\r'])
+        .map_or(span.end, |at| span.start + at);
     span.start..end
 }
 

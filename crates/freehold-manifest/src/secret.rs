@@ -35,7 +35,10 @@ fn passwords(line: &str) -> Vec<Range<usize>> {
         let start = at + key.len();
         start..end_of_word(line, start, &['"', '\'', '&'])
     });
-    in_authorities.chain(in_parameters).filter(|span| !span.is_empty()).collect()
+    in_authorities
+        .chain(in_parameters)
+        .filter(|span| !span.is_empty())
+        .collect()
 }
 
 fn end_of_word(line: &str, start: usize, ends: &[char]) -> usize {

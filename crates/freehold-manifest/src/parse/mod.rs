@@ -2,6 +2,7 @@
 
 mod fields;
 mod names;
+mod reader;
 mod service;
 mod system;
 

@@ -1,6 +1,6 @@
 //! The shapes of names: identifiers, `service.table`, `service.event`.
 
-use super::fields::Reader;
+use super::reader::Reader;
 use crate::declared::At;
 use crate::model::{Placement, TableName};
 use crate::names::Names;
@@ -29,7 +29,12 @@ impl Reader<'_> {
         }
         let message = format!("`{}` cannot be a {what}", name.value);
         let better = identifier_like(&name.value).map(|better| format!("write `{better}`"));
-        self.invalid(&name.span, message, "expected lowercase letters, digits and `_`, a letter first", better);
+        self.invalid(
+            &name.span,
+            message,
+            "expected lowercase letters, digits and `_`, a letter first",
+            better,
+        );
     }
 
     /// Reports a service whose role names do not fit PostgreSQL.
@@ -43,8 +48,16 @@ impl Reader<'_> {
             return;
         }
         let message = format!("the role `{longest}` is {} bytes long", longest.len());
-        let help = format!("shorten the name of the system or of the service by {} bytes", longest.len() - NAME_MAX);
-        self.invalid(&service.span, message, "PostgreSQL keeps 63 bytes of a name", Some(help));
+        let help = format!(
+            "shorten the name of the system or of the service by {} bytes",
+            longest.len() - NAME_MAX
+        );
+        self.invalid(
+            &service.span,
+            message,
+            "PostgreSQL keeps 63 bytes of a name",
+            Some(help),
+        );
     }
 
     /// `service.table`.
@@ -54,8 +67,14 @@ impl Reader<'_> {
             && is_identifier(service)
             && is_identifier(table)
         {
-            let value = TableName { service: service.to_owned(), table: table.to_owned() };
-            return Some(At { value, span: text.span.clone() });
+            let value = TableName {
+                service: service.to_owned(),
+                table: table.to_owned(),
+            };
+            return Some(At {
+                value,
+                span: text.span.clone(),
+            });
         }
         let message = format!("{what} cannot be `{}`", text.value);
         self.invalid(&text.span, message, "expected `<service>.<table>`", None);

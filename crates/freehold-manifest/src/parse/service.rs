@@ -1,7 +1,8 @@
 //! `freehold.toml`.
 
-use super::fields::{Fields, Reader};
+use super::fields::Fields;
 use super::is_identifier;
+use super::reader::Reader;
 use crate::declared::{
     At, CachedFrom, DeclaredCached, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
 };
@@ -28,7 +29,10 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         name: name.to_owned(),
         summary: String::new(),
         port: None,
-        publishes: Listed { items: Vec::new(), complete: false },
+        publishes: Listed {
+            items: Vec::new(),
+            complete: false,
+        },
         subscribes: Listed::empty(),
         sagas: Listed::empty(),
         owns: Vec::new(),
@@ -50,7 +54,11 @@ pub(crate) fn service<'a>(
     service.schema = schema;
     let mut reader = Reader::new(&source.manifest);
     if let Some(document) = reader.document() {
-        read(&mut reader, &Fields::root(document.as_table(), "freehold.toml"), &mut service);
+        read(
+            &mut reader,
+            &Fields::root(document.as_table(), "freehold.toml"),
+            &mut service,
+        );
     }
     found.append(&mut reader.found);
     service
@@ -59,13 +67,25 @@ pub(crate) fn service<'a>(
 fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredService<'_>) {
     reader.only(
         root,
-        &["service", "summary", "port", "publishes", "subscribes", "sagas", "owns", "copies"],
+        &[
+            "service",
+            "summary",
+            "port",
+            "publishes",
+            "subscribes",
+            "sagas",
+            "owns",
+            "copies",
+        ],
     );
     let example = format!("service = \"{}\"", service.name);
     if let Some(declared) = reader.required(root, "service", &example)
         && declared.value != service.name
     {
-        let message = format!("the service in folder `{}` calls itself `{}`", service.name, declared.value);
+        let message = format!(
+            "the service in folder `{}` calls itself `{}`",
+            service.name, declared.value
+        );
         let help = format!("write `{example}`, or rename the folder and its entry in system.toml");
         reader.invalid(&declared.span, message, "must be the folder's name", Some(help));
     }
@@ -141,7 +161,15 @@ fn topics(reader: &mut Reader<'_>, root: &Fields<'_>) -> Listed {
 fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredTable {
     reader.only(
         fields,
-        &["summary", "mode", "within", "refs", "cached", "publishes", "require_match"],
+        &[
+            "summary",
+            "mode",
+            "within",
+            "refs",
+            "cached",
+            "publishes",
+            "require_match",
+        ],
     );
     reader.identifier(&name, "table name");
     let mut publishes = reader.strings(fields, "publishes");
@@ -189,11 +217,22 @@ fn cached_from(reader: &mut Reader<'_>, fields: &Fields<'_>, from: &At<String>) 
         && !source.is_empty()
         && !source.contains('.')
     {
-        let value = CachedFrom { reference: reference.to_owned(), source: source.to_owned() };
-        return Some(At { value, span: from.span.clone() });
+        let value = CachedFrom {
+            reference: reference.to_owned(),
+            source: source.to_owned(),
+        };
+        return Some(At {
+            value,
+            span: from.span.clone(),
+        });
     }
     let message = format!("{} cannot be `{}`", fields.path("from"), from.value);
-    reader.invalid(&from.span, message, "expected `<reference column>.<column of the copy>`", None);
+    reader.invalid(
+        &from.span,
+        message,
+        "expected `<reference column>.<column of the copy>`",
+        None,
+    );
     None
 }
 

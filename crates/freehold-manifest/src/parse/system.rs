@@ -1,6 +1,7 @@
 //! `system.toml`.
 
-use super::fields::{Fields, Reader};
+use super::fields::Fields;
+use super::reader::Reader;
 use crate::declared::{At, DeclaredSystem, Listed};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Placement, Transport};
@@ -26,20 +27,30 @@ pub(crate) fn system<'a>(file: &'a SourceFile, found: &mut Vec<Diagnostic>) -> D
         name: None,
         summary: String::new(),
         services: None,
-        port: At { value: PORT_DEFAULT, span: 0..0 },
+        port: At {
+            value: PORT_DEFAULT,
+            span: 0..0,
+        },
         placement: Placement::Database,
         url: None,
         transport: Transport::Feed,
     };
     if let Some(document) = reader.document() {
-        read(&mut reader, &Fields::root(document.as_table(), "system.toml"), &mut system);
+        read(
+            &mut reader,
+            &Fields::root(document.as_table(), "system.toml"),
+            &mut system,
+        );
     }
     found.append(&mut reader.found);
     system
 }
 
 fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<'_>) {
-    reader.only(root, &["system", "summary", "services", "port", "postgres", "transport"]);
+    reader.only(
+        root,
+        &["system", "summary", "services", "port", "postgres", "transport"],
+    );
     system.name = reader.required(root, "system", "system = \"shop\"");
     if let Some(name) = &system.name {
         reader.identifier(name, "system name");
@@ -75,7 +86,9 @@ fn services(reader: &mut Reader<'_>, root: &Fields<'_>) -> Option<Listed> {
     let mut once: Vec<At<String>> = Vec::new();
     for service in services.items {
         if let Some(first) = once.iter().find(|known| known.value == service.value) {
-            reader.found.push(duplicate_service::twice(reader.file, first, &service));
+            reader
+                .found
+                .push(duplicate_service::twice(reader.file, first, &service));
             continue;
         }
         reader.identifier(&service, "service name");
@@ -90,7 +103,9 @@ fn postgres(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSys
         return;
     };
     reader.only(&postgres, &["placement", "url"]);
-    system.placement = reader.word(&postgres, "placement", PLACEMENTS, Placement::Database).value;
+    system.placement = reader
+        .word(&postgres, "placement", PLACEMENTS, Placement::Database)
+        .value;
     let Some(url) = reader.string(&postgres, "url") else {
         return;
     };

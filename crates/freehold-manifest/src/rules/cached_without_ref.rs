@@ -6,7 +6,10 @@ use crate::diagnostic::Diagnostic;
 use crate::landscape::{Found, Landscape};
 use crate::nearest::nearest;
 
-pub(super) const RULE: Rule = rule!("cached-without-ref", "a cached column without the reference or the copy it is read from");
+pub(super) const RULE: Rule = rule!(
+    "cached-without-ref",
+    "a cached column without the reference or the copy it is read from"
+);
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for (service, table) in landscape.tables() {
@@ -25,18 +28,29 @@ fn unfilled(
     cached: &DeclaredCached,
     from: &At<CachedFrom>,
 ) -> Option<Diagnostic> {
-    let CachedFrom { reference: column, source } = &from.value;
+    let CachedFrom {
+        reference: column,
+        source,
+    } = &from.value;
     let what = format!("the cached column `{}`", cached.column.value);
     let Some(reference) = table.refs.iter().find(|reference| &reference.column.value == column) else {
         let declared = table.refs.iter().map(|reference| reference.column.value.as_str());
         let help = nearest(column, declared).map_or_else(
-            || format!("add `refs.{column} = {{ to = \"<service>.<table>\" }}` to `[owns.{}]`", table.name.value),
+            || {
+                format!(
+                    "add `refs.{column} = {{ to = \"<service>.<table>\" }}` to `[owns.{}]`",
+                    table.name.value
+                )
+            },
             |near| format!("did you mean `{near}`?"),
         );
         return Some(
-            Diagnostic::error(RULE.name, format!("{what} follows `{column}`, which is not a declared reference"))
-                .at(service.place(&from.span, format!("no `refs.{column}` in this table")))
-                .help(help),
+            Diagnostic::error(
+                RULE.name,
+                format!("{what} follows `{column}`, which is not a declared reference"),
+            )
+            .at(service.place(&from.span, format!("no `refs.{column}` in this table")))
+            .help(help),
         );
     };
     let to = reference.to.as_ref()?;
@@ -53,7 +67,10 @@ fn unfilled(
             Diagnostic::error(RULE.name, message)
                 .at(service.place(&from.span, "read from the copy"))
                 .also(service.place(&to.span, "the table it is a copy of"))
-                .help(format!("add `[copies.{}]` with `of = \"{}\"` and \"{source}\" among its `columns`", to.value.table, to.value)),
+                .help(format!(
+                    "add `[copies.{}]` with `of = \"{}\"` and \"{source}\" among its `columns`",
+                    to.value.table, to.value
+                )),
         );
     };
     if copy.columns.has(source) || !copy.columns.complete {
@@ -64,7 +81,10 @@ fn unfilled(
         || format!("add \"{source}\" to `columns` of `[copies.{}]`", copy.name.value),
         |near| format!("did you mean `{near}`?"),
     );
-    let message = format!("{what} needs `{source}`, which the copy `{}` does not keep", copy.name.value);
+    let message = format!(
+        "{what} needs `{source}`, which the copy `{}` does not keep",
+        copy.name.value
+    );
     Some(
         Diagnostic::error(RULE.name, message)
             .at(service.place(&from.span, format!("no `{source}` in the copy")))

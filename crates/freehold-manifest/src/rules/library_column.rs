@@ -6,12 +6,19 @@ use crate::diagnostic::Diagnostic;
 use crate::landscape::Landscape;
 use crate::model::Mode;
 
-pub(super) const RULE: Rule = rule!("library-column", "a `version` or `updated_at` column of a type the library cannot keep");
+pub(super) const RULE: Rule = rule!(
+    "library-column",
+    "a `version` or `updated_at` column of a type the library cannot keep"
+);
 
 /// The columns the library keeps, the types they may have, and the one it would give them.
 const COLUMNS: &[(&str, &[&str], &str)] = &[
     ("version", &["bigint", "int8"], "bigint not null default 1"),
-    ("updated_at", &["timestamptz", "timestamp with time zone"], "timestamptz not null default now()"),
+    (
+        "updated_at",
+        &["timestamptz", "timestamp with time zone"],
+        "timestamptz not null default now()",
+    ),
 ];
 
 /// Whether the library adds that column to the table where it is absent.
@@ -20,17 +27,27 @@ pub(crate) fn is_kept(table: &DeclaredTable, column: &str) -> bool {
 }
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
-    for (service, table) in landscape.tables().filter(|(_, table)| table.mode.value == Mode::ReadWrite) {
+    for (service, table) in landscape
+        .tables()
+        .filter(|(_, table)| table.mode.value == Mode::ReadWrite)
+    {
         let Some(sql) = service.schema.table(&table.name.value) else {
             continue;
         };
         for (name, types, definition) in COLUMNS {
-            let Some(column) = sql.column(name).filter(|column| !types.contains(&without_precision(&column.ty).as_str())) else {
+            let Some(column) = sql
+                .column(name)
+                .filter(|column| !types.contains(&without_precision(&column.ty).as_str()))
+            else {
                 continue;
             };
-            let message = format!("`{name}` of `{}` is kept by the library and cannot be {}", table.name.value, column.ty);
-            let mut finding = Diagnostic::error(RULE.name, message)
-                .help(format!("write `{name} {definition}`, leave it out, or give yours another name"));
+            let message = format!(
+                "`{name}` of `{}` is kept by the library and cannot be {}",
+                table.name.value, column.ty
+            );
+            let mut finding = Diagnostic::error(RULE.name, message).help(format!(
+                "write `{name} {definition}`, leave it out, or give yours another name"
+            ));
             finding.place = service.sql_place(&column.at, format!("expected {}", types[0]));
             found.push(finding);
         }

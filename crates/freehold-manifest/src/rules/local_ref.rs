@@ -18,9 +18,15 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             "read the table itself".to_owned()
         };
         found.push(
-            Diagnostic::error(RULE.name, format!("`{}` leads to `{}`, which is `{}`'s own", mention.by, to.value, service.name))
-                .at(service.place(&to.span, "in the same database"))
-                .help(help),
+            Diagnostic::error(
+                RULE.name,
+                format!(
+                    "`{}` leads to `{}`, which is `{}`'s own",
+                    mention.by, to.value, service.name
+                ),
+            )
+            .at(service.place(&to.span, "in the same database"))
+            .help(help),
         );
     }
 }

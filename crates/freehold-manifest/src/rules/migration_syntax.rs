@@ -14,9 +14,12 @@ const HELP: &str = "what it creates is not checked; PostgreSQL has the last word
 
 /// What the parser says, in its words.
 pub(crate) fn unreadable(file: &SourceFile, span: &Range<usize>, message: &str) -> Diagnostic {
-    Diagnostic::warning(RULE.name, format!("{} is not read as SQL: {}", file.path, in_words(message)))
-        .at(Place::new(file, span, ""))
-        .help(HELP)
+    Diagnostic::warning(
+        RULE.name,
+        format!("{} is not read as SQL: {}", file.path, in_words(message)),
+    )
+    .at(Place::new(file, span, ""))
+    .help(HELP)
 }
 
 /// A migration that is not given to the parser.
@@ -28,7 +31,11 @@ pub(crate) fn refused(file: &SourceFile, reason: &str) -> Diagnostic {
 
 /// No migration was read at all.
 pub(crate) fn no_thread() -> Diagnostic {
-    Diagnostic::warning(RULE.name, "no migration was read: the system gave no thread to read them on").help(HELP)
+    Diagnostic::warning(
+        RULE.name,
+        "no migration was read: the system gave no thread to read them on",
+    )
+    .help(HELP)
 }
 
 /// The parser names tokens by their kinds: `CREATE_KW` is `create` to people, `IDENT` a name.

@@ -7,7 +7,10 @@ use crate::landscape::{Found, Landscape};
 use crate::model::Mode;
 use crate::nearest::list;
 
-pub(super) const RULE: Rule = rule!("missing-key", "a table without a primary key, or a contract or copy without its columns");
+pub(super) const RULE: Rule = rule!(
+    "missing-key",
+    "a table without a primary key, or a contract or copy without its columns"
+);
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for (service, table) in landscape.tables() {
@@ -22,8 +25,14 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
                 let message = format!("`{}` publishes rows without their key", table.name.value);
                 found.push(
                     Diagnostic::error(RULE.name, message)
-                        .at(service.place(&first.span, format!("expected {} here too", list(lacking.iter().copied()))))
-                        .help(format!("add {} to `publishes`: without it nobody can tell which row changed", list(lacking))),
+                        .at(service.place(
+                            &first.span,
+                            format!("expected {} here too", list(lacking.iter().copied())),
+                        ))
+                        .help(format!(
+                            "add {} to `publishes`: without it nobody can tell which row changed",
+                            list(lacking)
+                        )),
                 );
             }
         }
@@ -39,9 +48,12 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         }
         let span = copy.columns.items.first().map_or(&copy.name.span, |first| &first.span);
         found.push(
-            Diagnostic::error(RULE.name, format!("the copy `{}` lacks the key of `{}`", copy.name.value, of.value))
-                .at(service.place(span, format!("expected {} here too", list(lacking.iter().copied()))))
-                .help(format!("add {} to `columns`: a copy is kept row by row", list(lacking))),
+            Diagnostic::error(
+                RULE.name,
+                format!("the copy `{}` lacks the key of `{}`", copy.name.value, of.value),
+            )
+            .at(service.place(span, format!("expected {} here too", list(lacking.iter().copied()))))
+            .help(format!("add {} to `columns`: a copy is kept row by row", list(lacking))),
         );
     }
 }
@@ -56,7 +68,9 @@ fn without_key(service: &DeclaredService<'_>, table: &DeclaredTable) -> Option<D
     let sql = service.schema.table(name)?;
     let mut finding = Diagnostic::error(RULE.name, format!("`{name}` has no primary key"))
         .also(service.place(&table.name.span, "owned here"))
-        .help(format!("add one, as `id bigint generated always as identity primary key`: {why}"));
+        .help(format!(
+            "add one, as `id bigint generated always as identity primary key`: {why}"
+        ));
     finding.place = service.sql_place(&sql.at, "created here without a primary key");
     Some(finding)
 }
@@ -65,5 +79,8 @@ fn lacking<'k>(key: &'k [String], listed: &Listed) -> Vec<&'k str> {
     if !listed.complete {
         return Vec::new();
     }
-    key.iter().map(String::as_str).filter(|column| !listed.has(column)).collect()
+    key.iter()
+        .map(String::as_str)
+        .filter(|column| !listed.has(column))
+        .collect()
 }

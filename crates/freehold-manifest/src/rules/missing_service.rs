@@ -13,7 +13,11 @@ pub(super) fn check(landscape: &Landscape<'_>, sources: &Sources, found: &mut Ve
     let listed = landscape.system.services.iter().flat_map(|services| &services.items);
     for service in listed.filter(|s| is_identifier(&s.value) && !sources.services.contains_key(&s.value)) {
         let name = &service.value;
-        let unlisted = sources.services.keys().map(String::as_str).filter(|folder| landscape.service(folder).is_none());
+        let unlisted = sources
+            .services
+            .keys()
+            .map(String::as_str)
+            .filter(|folder| landscape.service(folder).is_none());
         let help = match nearest(name, unlisted) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("create {name}/freehold.toml, or remove `{name}` from `services`"),

@@ -19,9 +19,12 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             None => format!("add `create table {name} (…)` to {}/migrations", service.name),
         };
         found.push(
-            Diagnostic::error(RULE.name, format!("no migration of `{}` creates `{name}`", service.name))
-                .at(service.place(&table.name.span, "owned here"))
-                .help(help),
+            Diagnostic::error(
+                RULE.name,
+                format!("no migration of `{}` creates `{name}`", service.name),
+            )
+            .at(service.place(&table.name.span, "owned here"))
+            .help(help),
         );
     }
 }

@@ -8,7 +8,10 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::landscape::Landscape;
 use crate::resolve::default_port;
 
-pub(super) const RULE: Rule = rule!("port-clash", "two services, or a service and the console, on one TCP port");
+pub(super) const RULE: Rule = rule!(
+    "port-clash",
+    "two services, or a service and the console, on one TCP port"
+);
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     let system = &landscape.system;
@@ -38,18 +41,16 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             );
             continue;
         };
-        let place = Place::new(system.file, &span, format!("{who}: port {port} by its place in the list"));
+        let place = Place::new(
+            system.file,
+            &span,
+            format!("{who}: port {port} by its place in the list"),
+        );
         claim(&mut taken, port, who, place, found);
     }
 }
 
-fn claim(
-    taken: &mut HashMap<u16, (String, Place)>,
-    port: u16,
-    who: String,
-    place: Place,
-    found: &mut Vec<Diagnostic>,
-) {
+fn claim(taken: &mut HashMap<u16, (String, Place)>, port: u16, who: String, place: Place, found: &mut Vec<Diagnostic>) {
     if let Some((first, there)) = taken.get(&port) {
         found.push(
             Diagnostic::error(RULE.name, format!("{who} and {first} both listen on port {port}"))

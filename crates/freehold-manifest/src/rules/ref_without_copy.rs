@@ -5,7 +5,10 @@ use crate::diagnostic::Diagnostic;
 use crate::landscape::{Found, Landscape};
 use crate::model::{OnDelete, RefCheck};
 
-pub(super) const RULE: Rule = rule!("ref-without-copy", "a reference whose check or `on_delete` needs a copy that is not kept");
+pub(super) const RULE: Rule = rule!(
+    "ref-without-copy",
+    "a reference whose check or `on_delete` needs a copy that is not kept"
+);
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for (service, table) in landscape.tables() {

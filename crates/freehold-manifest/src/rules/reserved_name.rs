@@ -6,7 +6,10 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::landscape::Landscape;
 use crate::source::SourceFile;
 
-pub(super) const RULE: Rule = rule!("reserved-name", "a name that PostgreSQL, SQL, the library or another table has");
+pub(super) const RULE: Rule = rule!(
+    "reserved-name",
+    "a name that PostgreSQL, SQL, the library or another table has"
+);
 
 /// Prefixes of names that are not ours to give, and whose they are.
 const PREFIXES: &[(&str, &str)] = &[("freehold", "the library"), ("pg_", "PostgreSQL")];
@@ -14,15 +17,107 @@ const PREFIXES: &[(&str, &str)] = &[("freehold", "the library"), ("pg_", "Postgr
 const DATABASES: &[&str] = &["postgres", "template0", "template1"];
 /// Words that cannot name a table without quotes (PostgreSQL 15 to 18: reserved, and reserved but for functions and types).
 const WORDS: &[&str] = &[
-    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both", "case",
-    "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross", "current_catalog",
-    "current_date", "current_role", "current_schema", "current_time", "current_timestamp", "current_user", "default",
-    "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from",
-    "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join",
-    "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp", "natural", "not", "notnull", "null",
-    "offset", "on", "only", "or", "order", "outer", "overlaps", "placing", "primary", "references", "returning", "right",
-    "select", "session_user", "similar", "some", "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing",
-    "true", "union", "unique", "user", "using", "variadic", "verbose", "when", "where", "window", "with",
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
 ];
 
 /// Whether the name begins as the library's or PostgreSQL's names do.
@@ -34,7 +129,11 @@ pub(super) fn is_reserved_prefix(name: &str) -> bool {
 pub(crate) fn of_system(file: &SourceFile, name: &At<String>) -> Option<Diagnostic> {
     if DATABASES.contains(&name.value.as_str()) {
         let finding = Diagnostic::error(RULE.name, format!("`{}` is a database every server has", name.value));
-        return Some(finding.at(Place::new(file, &name.span, "taken")).help("give the system another name"));
+        return Some(
+            finding
+                .at(Place::new(file, &name.span, "taken"))
+                .help("give the system another name"),
+        );
     }
     let owner = owner_of(&name.value)?;
     Some(taken(&name.value, owner).at(Place::new(file, &name.span, "reserved")))
@@ -75,8 +174,15 @@ fn of_table(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnost
     if !WORDS.contains(&name.value.as_str()) {
         return None;
     }
-    let message = format!("`{}` is a word of SQL and would have to be quoted everywhere", name.value);
-    Some(Diagnostic::error(RULE.name, message).at(place(&name.span)).help(format!("use the plural: `{}`", plural(&name.value))))
+    let message = format!(
+        "`{}` is a word of SQL and would have to be quoted everywhere",
+        name.value
+    );
+    Some(
+        Diagnostic::error(RULE.name, message)
+            .at(place(&name.span))
+            .help(format!("use the plural: `{}`", plural(&name.value))),
+    )
 }
 
 fn in_migrations(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
@@ -95,13 +201,22 @@ fn in_migrations(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn owner_of(name: &str) -> Option<&'static str> {
-    PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, owner)| *owner)
+    PREFIXES
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix))
+        .map(|(_, owner)| *owner)
 }
 
 fn taken(name: &str, owner: &str) -> Diagnostic {
-    let prefixes: Vec<&str> = PREFIXES.iter().filter(|(_, of)| *of == owner).map(|(prefix, _)| *prefix).collect();
-    Diagnostic::error(RULE.name, format!("`{name}` begins as names of {owner} do"))
-        .help(format!("choose a name that does not begin with `{}`", prefixes.concat()))
+    let prefixes: Vec<&str> = PREFIXES
+        .iter()
+        .filter(|(_, of)| *of == owner)
+        .map(|(prefix, _)| *prefix)
+        .collect();
+    Diagnostic::error(RULE.name, format!("`{name}` begins as names of {owner} do")).help(format!(
+        "choose a name that does not begin with `{}`",
+        prefixes.concat()
+    ))
 }
 
 fn plural(word: &str) -> String {

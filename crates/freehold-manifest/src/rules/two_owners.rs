@@ -18,10 +18,13 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         };
         let (first, there): (&crate::declared::DeclaredService<'_>, &crate::declared::DeclaredTable) = (first, there);
         found.push(
-            Diagnostic::error(RULE.name, format!("`{name}` has two owners: `{}` and `{}`", first.name, service.name))
-                .at(service.place(&table.name.span, format!("`{}` owns it too", service.name)))
-                .also(first.place(&there.name.span, format!("`{}` owns it", first.name)))
-                .help(format!("keep one owner; the other keeps a copy: `[copies.{name}]`")),
+            Diagnostic::error(
+                RULE.name,
+                format!("`{name}` has two owners: `{}` and `{}`", first.name, service.name),
+            )
+            .at(service.place(&table.name.span, format!("`{}` owns it too", service.name)))
+            .also(first.place(&there.name.span, format!("`{}` owns it", first.name)))
+            .help(format!("keep one owner; the other keeps a copy: `[copies.{name}]`")),
         );
     }
 }

@@ -28,10 +28,13 @@ fn unheard(service: &DeclaredService<'_>, owner: &DeclaredService<'_>, topic: &A
     if let Some(table) = owner.table(first) {
         if table.publishes.items.is_empty() && table.publishes.complete {
             return Some(
-                Diagnostic::error(RULE.name, format!("nobody hears of `{}`: `{first}` publishes no columns", topic.value))
-                    .at(service.place(&topic.span, "never sent"))
-                    .also(owner.place(&table.name.span, "has no `publishes`"))
-                    .help(format!("add `publishes` to `[owns.{first}]` of `{}`", owner.name)),
+                Diagnostic::error(
+                    RULE.name,
+                    format!("nobody hears of `{}`: `{first}` publishes no columns", topic.value),
+                )
+                .at(service.place(&topic.span, "never sent"))
+                .also(owner.place(&table.name.span, "has no `publishes`"))
+                .help(format!("add `publishes` to `[owns.{first}]` of `{}`", owner.name)),
             );
         }
         if matches!(suffix, None | Some("changed" | "deleted")) {
@@ -40,12 +43,19 @@ fn unheard(service: &DeclaredService<'_>, owner: &DeclaredService<'_>, topic: &A
         return Some(
             Diagnostic::error(RULE.name, format!("`{}` sends no `{}`", owner.name, topic.value))
                 .at(service.place(&topic.span, "never sent"))
-                .help(format!("row events are `{0}.{first}.changed` and `{0}.{first}.deleted`", owner.name)),
+                .help(format!(
+                    "row events are `{0}.{first}.changed` and `{0}.{first}.deleted`",
+                    owner.name
+                )),
         );
     }
-    let tables = owner.owns.iter().filter(|table| !table.publishes.items.is_empty()).flat_map(|table| {
-        ["", ".changed", ".deleted"].map(|suffix| format!("{}.{}{suffix}", owner.name, table.name.value))
-    });
+    let tables = owner
+        .owns
+        .iter()
+        .filter(|table| !table.publishes.items.is_empty())
+        .flat_map(|table| {
+            ["", ".changed", ".deleted"].map(|suffix| format!("{}.{}{suffix}", owner.name, table.name.value))
+        });
     let known: Vec<String> = owner.publishes.values().into_iter().chain(tables).collect();
     Some(
         Diagnostic::error(RULE.name, format!("`{}` publishes no `{}`", owner.name, topic.value))

@@ -12,7 +12,12 @@ pub(super) const RULE: Rule = rule!("unknown-service", "a service that system.to
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for mention in landscape.mentions() {
         if matches!(landscape.find(&mention.to.value), Found::NoService) {
-            found.push(unknown(landscape, mention.service, &mention.to.value.service, &mention.to.span));
+            found.push(unknown(
+                landscape,
+                mention.service,
+                &mention.to.value.service,
+                &mention.to.span,
+            ));
         }
     }
     for service in &landscape.services {
@@ -20,7 +25,10 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             let Some((name, table)) = topic.value.split_once('.') else {
                 continue;
             };
-            let to = TableName { service: name.to_owned(), table: table.to_owned() };
+            let to = TableName {
+                service: name.to_owned(),
+                table: table.to_owned(),
+            };
             if matches!(landscape.find(&to), Found::NoService) {
                 found.push(unknown(landscape, service, name, &topic.span));
             }

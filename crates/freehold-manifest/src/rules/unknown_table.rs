@@ -21,7 +21,9 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         };
         found.push(
             Diagnostic::error(RULE.name, format!("`{}` owns no table `{table}`", owner.name))
-                .at(mention.service.place(&mention.to.span, format!("named by `{}`", mention.by)))
+                .at(mention
+                    .service
+                    .place(&mention.to.span, format!("named by `{}`", mention.by)))
                 .maybe_help(help),
         );
     }

@@ -15,7 +15,10 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             if owned || sql.role == TableRole::Part || reserved_name::is_reserved_prefix(name) {
                 continue;
             }
-            let copy = service.copies.iter().find(|copy| sql.name.in_own_schema() && &copy.name.value == name);
+            let copy = service
+                .copies
+                .iter()
+                .find(|copy| sql.name.in_own_schema() && &copy.name.value == name);
             let place = service.sql_place(&sql.at, "created here");
             let mut finding = match copy {
                 Some(copy) => Diagnostic::error(RULE.name, format!("`{name}` is a copy: no migration creates it"))

@@ -20,11 +20,17 @@ pub(super) fn add_column(table: &mut SqlTable, keys: &mut Keys, file: usize, nod
     if table.column(&name).is_some() {
         return;
     }
-    let ty = node.children().find(|n| ast::Type::can_cast(n.kind())).map(|n| type_text(&n));
+    let ty = node
+        .children()
+        .find(|n| ast::Type::can_cast(n.kind()))
+        .map(|n| type_text(&n));
     let mut column = SqlColumn {
         not_null: ty.as_deref().is_some_and(|ty| ty.contains("serial")),
         ty: ty.unwrap_or_default(),
-        at: SqlPlace { file, span: trimmed(&name_node) },
+        at: SqlPlace {
+            file,
+            span: trimmed(&name_node),
+        },
         name,
     };
     for constraint in node.children() {
@@ -35,7 +41,8 @@ pub(super) fn add_column(table: &mut SqlTable, keys: &mut Keys, file: usize, nod
             }
             SyntaxKind::PRIMARY_KEY_CONSTRAINT => {
                 table.key = vec![column.name.clone()];
-                table.key_name = Some(constraint_name(&constraint).unwrap_or_else(|| format!("{}_pkey", table.name.name)));
+                table.key_name =
+                    Some(constraint_name(&constraint).unwrap_or_else(|| format!("{}_pkey", table.name.name)));
             }
             SyntaxKind::REFERENCES_CONSTRAINT => {
                 keys.extend(foreign_key(table, file, &constraint, vec![column.name.clone()]));
@@ -87,7 +94,10 @@ fn foreign_key(table: &SqlTable, file: usize, node: &SyntaxNode, columns: Vec<St
         name: Some(name),
         columns,
         to: SqlName::of(&to)?,
-        at: SqlPlace { file, span: trimmed(&to) },
+        at: SqlPlace {
+            file,
+            span: trimmed(&to),
+        },
     })
 }
 
@@ -107,7 +117,10 @@ pub(super) fn column_names(node: &SyntaxNode) -> Vec<String> {
 /// A type as written: lowercase, comments gone, single spaces.
 pub(super) fn type_text(node: &SyntaxNode) -> String {
     let mut ty = String::new();
-    for token in node.descendants_with_tokens().filter_map(|element| element.into_token()) {
+    for token in node
+        .descendants_with_tokens()
+        .filter_map(|element| element.into_token())
+    {
         match token.kind() {
             SyntaxKind::COMMENT => {}
             SyntaxKind::WHITESPACE => ty.push(' '),
@@ -140,7 +153,9 @@ pub(super) fn trimmed(node: &SyntaxNode) -> Range<usize> {
     let Some(first) = tokens.next() else {
         return span(node.text_range());
     };
-    let end = tokens.last().map_or_else(|| first.text_range().end(), |last| last.text_range().end());
+    let end = tokens
+        .last()
+        .map_or_else(|| first.text_range().end(), |last| last.text_range().end());
     usize::from(first.text_range().start())..usize::from(end)
 }
 

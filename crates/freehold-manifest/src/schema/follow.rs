@@ -44,7 +44,11 @@ fn new_table(name: SqlName, node: &SyntaxNode, at: SqlPlace) -> SqlTable {
         columns_known: true,
         key: Vec::new(),
         key_name: None,
-        role: if temporary || partition { TableRole::Part } else { TableRole::Ordinary },
+        role: if temporary || partition {
+            TableRole::Part
+        } else {
+            TableRole::Ordinary
+        },
         at,
     }
 }
@@ -57,7 +61,10 @@ fn created(schema: &mut Schema, file: usize, node: &SyntaxNode) -> Option<SqlTab
     if position(schema, &name).is_some() {
         return None;
     }
-    let at = SqlPlace { file, span: trimmed(&name_node) };
+    let at = SqlPlace {
+        file,
+        span: trimmed(&name_node),
+    };
     Some(new_table(name, node, at))
 }
 
@@ -99,7 +106,9 @@ fn position(schema: &Schema, name: &SqlName) -> Option<usize> {
 fn drop_table(schema: &mut Schema, name: &SqlName) {
     if let Some(at) = position(schema, name) {
         schema.tables.remove(at);
-        schema.foreign_keys.retain(|key| key.table != name.name && key.to.name != name.name);
+        schema
+            .foreign_keys
+            .retain(|key| key.table != name.name && key.to.name != name.name);
     }
 }
 
@@ -107,8 +116,14 @@ fn alter_table(schema: &mut Schema, file: usize, node: &SyntaxNode) {
     let Some(alter) = ast::AlterTable::cast(node.clone()) else {
         return;
     };
-    let name = alter.table_relation_name().and_then(|relation| child(relation.syntax(), SyntaxKind::TABLE_NAME_REF));
-    let Some(at) = name.as_ref().and_then(SqlName::of).and_then(|name| position(schema, &name)) else {
+    let name = alter
+        .table_relation_name()
+        .and_then(|relation| child(relation.syntax(), SyntaxKind::TABLE_NAME_REF));
+    let Some(at) = name
+        .as_ref()
+        .and_then(SqlName::of)
+        .and_then(|name| position(schema, &name))
+    else {
         return;
     };
     for action in alter.actions() {
@@ -118,7 +133,12 @@ fn alter_table(schema: &mut Schema, file: usize, node: &SyntaxNode) {
 
 fn act(schema: &mut Schema, at: usize, file: usize, action: &AlterTableAction) {
     let node = action.syntax();
-    let Schema { tables, foreign_keys, created, .. } = schema;
+    let Schema {
+        tables,
+        foreign_keys,
+        created,
+        ..
+    } = schema;
     let Some(table) = tables.get_mut(at) else {
         return;
     };
@@ -151,7 +171,10 @@ fn act(schema: &mut Schema, at: usize, file: usize, action: &AlterTableAction) {
             let old = column_names(node).into_iter().next();
             let new = child(node, SyntaxKind::COLUMN_NAME);
             if let (Some(old), Some(new)) = (old, new) {
-                let renamed = SqlPlace { file, span: trimmed(&new) };
+                let renamed = SqlPlace {
+                    file,
+                    span: trimmed(&new),
+                };
                 rename_column(table, foreign_keys, &old, &fold(&text(&new)), renamed);
             }
         }
@@ -169,12 +192,19 @@ fn act(schema: &mut Schema, at: usize, file: usize, action: &AlterTableAction) {
             }
             created.insert(new.name.clone());
             table.name.name = new.name;
-            table.at = SqlPlace { file, span: trimmed(node) };
+            table.at = SqlPlace {
+                file,
+                span: trimmed(node),
+            };
         }
         AlterTableAction::SetSchema(_) => table.name.schema = node.children().next().map(|n| fold(&text(&n))),
         AlterTableAction::AttachPartition(_) => {
             let part = node.descendants().find(|n| n.kind() == SyntaxKind::TABLE_NAME_REF);
-            if let Some(at) = part.as_ref().and_then(SqlName::of).and_then(|name| position(schema, &name)) {
+            if let Some(at) = part
+                .as_ref()
+                .and_then(SqlName::of)
+                .and_then(|name| position(schema, &name))
+            {
                 schema.tables[at].role = TableRole::Part;
             }
         }
@@ -209,7 +239,10 @@ fn rename_column(table: &mut SqlTable, keys: &mut Keys, old: &str, new: &str, at
         new.clone_into(&mut column.name);
         column.at = at;
     }
-    let of_keys = keys.iter_mut().filter(|key| key.table == table.name.name).flat_map(|key| &mut key.columns);
+    let of_keys = keys
+        .iter_mut()
+        .filter(|key| key.table == table.name.name)
+        .flat_map(|key| &mut key.columns);
     for name in table.key.iter_mut().chain(of_keys) {
         if name == old {
             new.clone_into(name);

@@ -71,7 +71,11 @@ fn end_of_comment(bytes: &[u8], mut at: usize) -> usize {
 fn next(sql: &str, start: usize) -> Option<Token> {
     let bytes = sql.as_bytes();
     let first = *bytes.get(start)?;
-    let token = |kind, end: usize| Token { kind, span: start..end, inner: start..end };
+    let token = |kind, end: usize| Token {
+        kind,
+        span: start..end,
+        inner: start..end,
+    };
     Some(match first {
         b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' => token(Kind::Mark(first), start + 1),
         b'\'' => quoted(bytes, start, start + 1, Escapes::No),
@@ -81,7 +85,10 @@ fn next(sql: &str, start: usize) -> Option<Token> {
             token(Kind::Word, text.end_with_quote)
         }
         b'$' => dollar_quoted(sql, start).unwrap_or_else(|| token(Kind::Other, start + 1)),
-        _ if is_word(first) => token(Kind::Word, run(bytes, start, |b| is_word(b) || b.is_ascii_digit() || b == b'$')),
+        _ if is_word(first) => token(
+            Kind::Word,
+            run(bytes, start, |b| is_word(b) || b.is_ascii_digit() || b == b'$'),
+        ),
         _ if first.is_ascii_digit() => token(Kind::Other, run(bytes, start, |b| b.is_ascii_alphanumeric())),
         _ => token(Kind::Other, start + 1),
     })
@@ -100,7 +107,11 @@ struct Quoted {
 
 fn quoted(bytes: &[u8], start: usize, inside: usize, escapes: Escapes) -> Token {
     let text = quoted_until(bytes, inside, b'\'', escapes);
-    Token { kind: Kind::Text, span: start..text.end_with_quote, inner: inside..text.end }
+    Token {
+        kind: Kind::Text,
+        span: start..text.end_with_quote,
+        inner: inside..text.end,
+    }
 }
 
 fn quoted_until(bytes: &[u8], mut at: usize, quote: u8, escapes: Escapes) -> Quoted {
@@ -112,10 +123,16 @@ fn quoted_until(bytes: &[u8], mut at: usize, quote: u8, escapes: Escapes) -> Quo
         } else if bytes.get(at + 1) == Some(&quote) {
             at += 2;
         } else {
-            return Quoted { end: at, end_with_quote: at + 1 };
+            return Quoted {
+                end: at,
+                end_with_quote: at + 1,
+            };
         }
     }
-    Quoted { end: bytes.len(), end_with_quote: bytes.len() }
+    Quoted {
+        end: bytes.len(),
+        end_with_quote: bytes.len(),
+    }
 }
 
 /// `$tag$ … $tag$`; none if it is no such thing (`$1`).
@@ -141,11 +158,17 @@ fn is_word(byte: u8) -> bool {
 }
 
 fn run(bytes: &[u8], start: usize, inside: impl Fn(u8) -> bool) -> usize {
-    bytes[start..].iter().position(|b| !inside(*b)).map_or(bytes.len(), |n| start + n)
+    bytes[start..]
+        .iter()
+        .position(|b| !inside(*b))
+        .map_or(bytes.len(), |n| start + n)
 }
 
 fn find(bytes: &[u8], start: usize, needle: &[u8]) -> Option<usize> {
-    bytes[start..].windows(needle.len()).position(|window| window == needle).map(|at| start + at)
+    bytes[start..]
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .map(|at| start + at)
 }
 
 #[cfg(test)]

@@ -23,7 +23,12 @@ pub(crate) fn read_all(services: &[&[SourceFile]]) -> (Vec<Schema>, Vec<Diagnost
     std::thread::scope(|scope| {
         let reading = std::thread::Builder::new()
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || services.iter().map(|migrations| read(migrations)).unzip::<_, _, Vec<_>, Vec<_>>());
+            .spawn_scoped(scope, || {
+                services
+                    .iter()
+                    .map(|migrations| read(migrations))
+                    .unzip::<_, _, Vec<_>, Vec<_>>()
+            });
         let Ok(reading) = reading else {
             return (unread(), vec![migration_syntax::no_thread()]);
         };
@@ -35,7 +40,10 @@ pub(crate) fn read_all(services: &[&[SourceFile]]) -> (Vec<Schema>, Vec<Diagnost
 }
 
 fn read(migrations: &[SourceFile]) -> (Schema, Vec<Diagnostic>) {
-    let mut schema = Schema { complete: true, ..Schema::default() };
+    let mut schema = Schema {
+        complete: true,
+        ..Schema::default()
+    };
     let mut found = Vec::new();
     for (index, migration) in migrations.iter().enumerate() {
         if let Some(reason) = limits::refusal(&migration.text) {
@@ -71,7 +79,10 @@ fn read_one(schema: &mut Schema, index: usize, migration: &SourceFile) -> Vec<Di
         let span = columns::span(error.range());
         // One per line: the parser starts over at every word it does not know.
         let same_line = read_to.is_some_and(|from: usize| {
-            migration.text.get(from..span.start.max(from)).is_none_or(|between| !between.contains('\n'))
+            migration
+                .text
+                .get(from..span.start.max(from))
+                .is_none_or(|between| !between.contains('\n'))
         });
         if same_line {
             continue;

@@ -12,7 +12,15 @@ use super::{Schema, SqlName, SqlPlace, TableUse};
 
 /// Notes every table named in a migration.
 pub(super) fn of_migration(schema: &mut Schema, file: usize, root: &SyntaxNode) {
-    of_tree(root, |name, node| schema.uses.push(TableUse { name, at: SqlPlace { file, span: trimmed(node) } }));
+    of_tree(root, |name, node| {
+        schema.uses.push(TableUse {
+            name,
+            at: SqlPlace {
+                file,
+                span: trimmed(node),
+            },
+        })
+    });
     for node in root.descendants() {
         let sql = match node.kind() {
             SyntaxKind::CREATE_FUNCTION => ast::CreateFunction::cast(node.clone()).and_then(|f| f.sql_body()),
@@ -23,7 +31,10 @@ pub(super) fn of_migration(schema: &mut Schema, file: usize, root: &SyntaxNode) 
         if let Some(body) = sql {
             of_tree(&body.syntax(), |name, node| {
                 let span = span(body.source_range(node.text_range()));
-                schema.uses.push(TableUse { name, at: SqlPlace { file, span } });
+                schema.uses.push(TableUse {
+                    name,
+                    at: SqlPlace { file, span },
+                });
             });
         } else if is_plpgsql(&node) {
             of_plpgsql(schema, file, &node);
@@ -45,7 +56,10 @@ fn of_tree(root: &SyntaxNode, mut note: impl FnMut(SqlName, &SyntaxNode)) {
 /// Foreign keys have a rule of their own.
 fn is_foreign_key(node: &SyntaxNode) -> bool {
     node.parent().is_some_and(|parent| {
-        matches!(parent.kind(), SyntaxKind::REFERENCES_CONSTRAINT | SyntaxKind::FOREIGN_KEY_CONSTRAINT)
+        matches!(
+            parent.kind(),
+            SyntaxKind::REFERENCES_CONSTRAINT | SyntaxKind::FOREIGN_KEY_CONSTRAINT
+        )
     })
 }
 
@@ -58,7 +72,9 @@ fn is_with_query(node: &SyntaxNode, name: &SqlName) -> bool {
         let Some(with) = child(&ancestor, SyntaxKind::WITH_CLAUSE) else {
             return false;
         };
-        let recursive = with.children_with_tokens().any(|t| t.kind() == SyntaxKind::RECURSIVE_KW);
+        let recursive = with
+            .children_with_tokens()
+            .any(|t| t.kind() == SyntaxKind::RECURSIVE_KW);
         let inside = with.text_range().contains_range(node.text_range());
         with.children()
             .filter(|query| query.kind() == SyntaxKind::WITH_TABLE)
@@ -97,7 +113,10 @@ fn of_plpgsql(schema: &mut Schema, file: usize, node: &SyntaxNode) {
     let body = Body::new(&written[token.inner]);
     for (name, inner) in body.tables() {
         let span = start + inner.start..start + inner.end;
-        schema.uses.push(TableUse { name, at: SqlPlace { file, span } });
+        schema.uses.push(TableUse {
+            name,
+            at: SqlPlace { file, span },
+        });
     }
     if node.kind() == SyntaxKind::DO && body.changes_tables() {
         schema.forget();
@@ -112,7 +131,10 @@ struct Body<'a> {
 
 impl<'a> Body<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, tokens: tokens(text).collect() }
+        Self {
+            text,
+            tokens: tokens(text).collect(),
+        }
     }
 
     /// The word at `at` in lowercase; empty if there is none.
@@ -201,7 +223,8 @@ impl<'a> Body<'a> {
             .filter(|at| self.tokens[*at].kind == Kind::Word)
             .filter(|at| {
                 let before = at.checked_sub(1).map(|at| self.word(at)).unwrap_or_default();
-                let opens = |at: usize| self.is_mark(at, b'(') || matches!(self.word(at).as_str(), "materialized" | "not");
+                let opens =
+                    |at: usize| self.is_mark(at, b'(') || matches!(self.word(at).as_str(), "materialized" | "not");
                 matches!(before.as_str(), "with" | "recursive") || (self.word(at + 1) == "as" && opens(at + 2))
             })
             .map(|at| fold(&self.text[self.tokens[at].span.clone()]))

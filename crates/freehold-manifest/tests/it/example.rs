@@ -118,7 +118,10 @@ pub(crate) fn shop() -> Sources {
 }
 
 fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile { path: path.to_owned(), text: text.to_owned() }
+    SourceFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
 }
 
 fn service(name: &str, manifest: &str, sql: &str) -> (String, ServiceSource) {
@@ -151,6 +154,9 @@ fn text<'s>(sources: &'s mut Sources, path: &str) -> &'s mut String {
 /// All findings of a system as people read them.
 pub(crate) fn report(sources: &Sources) -> String {
     let Checked { diagnostics, .. } = read(sources);
-    let rendered: Vec<String> = diagnostics.iter().map(|finding| finding.render(sources, false)).collect();
+    let rendered: Vec<String> = diagnostics
+        .iter()
+        .map(|finding| finding.render(sources, false))
+        .collect();
     rendered.join("\n\n")
 }

@@ -14,7 +14,10 @@ fn the_shop_has_no_findings() {
 #[test]
 fn the_shop_reads_as_declared() {
     let system = read(&shop()).system.expect("a right system");
-    assert_eq!((system.name.as_str(), system.port, system.transport), ("shop", 7100, Transport::Feed));
+    assert_eq!(
+        (system.name.as_str(), system.port, system.transport),
+        ("shop", 7100, Transport::Feed)
+    );
     let ports: Vec<(&str, u16)> = system.services.iter().map(|s| (s.name.as_str(), s.port)).collect();
     assert_eq!(ports, [("user", 7101), ("product", 7102), ("order", 7103)]);
 
@@ -29,13 +32,26 @@ fn the_shop_reads_as_declared() {
     let items = order.table("order_items").expect("an owned table");
     assert_eq!(items.within.as_deref(), Some("orders"));
     assert_eq!(items.refs[0].to.to_string(), "product.products");
-    assert_eq!((items.refs[0].on_delete, items.refs[0].check), (OnDelete::Keep, RefCheck::Copy));
-    let cached: Vec<_> = items.cached.iter().map(|c| (c.column.as_str(), c.source.as_str(), c.refresh)).collect();
+    assert_eq!(
+        (items.refs[0].on_delete, items.refs[0].check),
+        (OnDelete::Keep, RefCheck::Copy)
+    );
+    let cached: Vec<_> = items
+        .cached
+        .iter()
+        .map(|c| (c.column.as_str(), c.source.as_str(), c.refresh))
+        .collect();
     assert_eq!(
         cached,
-        [("product_name", "name", Refresh::OnChange), ("unit_price", "price", Refresh::Never)]
+        [
+            ("product_name", "name", Refresh::OnChange),
+            ("unit_price", "price", Refresh::Never)
+        ]
     );
-    assert_eq!(order.table("order_history").map(|table| table.mode), Some(Mode::AppendOnly));
+    assert_eq!(
+        order.table("order_history").map(|table| table.mode),
+        Some(Mode::AppendOnly)
+    );
     assert_eq!(order.copies[0].columns, ["id", "name", "price"]);
     assert_eq!(Names::of(&system, order).app, "shop_order_app");
 }
@@ -43,7 +59,10 @@ fn the_shop_reads_as_declared() {
 #[test]
 fn service_names_tell_which_folders_to_load() {
     let mut shop = shop();
-    assert_eq!(service_names(&shop.system), Ok(["user", "product", "order"].map(String::from).to_vec()));
+    assert_eq!(
+        service_names(&shop.system),
+        Ok(["user", "product", "order"].map(String::from).to_vec())
+    );
     shop.system.text = "services = [\"../etc\", \"user\", \"user\"]\nnonsense = 1".to_owned();
     assert_eq!(service_names(&shop.system), Ok(vec!["user".to_owned()]));
     shop.system.text = "services = 1".to_owned();

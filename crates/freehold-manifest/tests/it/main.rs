@@ -4,4 +4,6 @@ mod example;
 mod fuzz;
 mod golden;
 mod rules;
+mod secrets;
 mod sql;
+mod walls;

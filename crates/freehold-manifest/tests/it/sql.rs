@@ -70,7 +70,11 @@ set local lock_timeout = '2s';
 fn plain_migrations_give_no_alarm() {
     let mut shop = shop();
     append(&mut shop, USER_SQL, PLAIN);
-    append(&mut shop, USER, "\n[owns.rooms]\npublishes = [\"id\", \"from\", \"seats\", \"area\"]\n[owns.readings]\n");
+    append(
+        &mut shop,
+        USER,
+        "\n[owns.rooms]\npublishes = [\"id\", \"from\", \"seats\", \"area\"]\n[owns.readings]\n",
+    );
     assert_eq!(report(&shop), "");
 }
 
@@ -106,10 +110,15 @@ fn tables_are_followed_through_every_change() {
 #[test]
 fn what_cannot_be_read_raises_no_other_alarm() {
     let mut shop = shop();
-    replace(&mut shop, USER_SQL, "create table users (", "create table users (( oops");
-    for line in report(&shop).lines().filter(|line| line.starts_with("error")) {
-        panic!("{line}");
-    }
+    replace(
+        &mut shop,
+        USER_SQL,
+        "create table users (",
+        "create table users (( oops",
+    );
+    let report = report(&shop);
+    assert!(report.contains("warning[migration-syntax]"), "{report}");
+    assert!(!report.contains("error["), "{report}");
 }
 
 #[test]
@@ -123,7 +132,11 @@ fn a_manifest_that_cannot_be_read_raises_no_other_alarm() {
 #[test]
 fn tables_made_in_a_do_block_are_believed() {
     let mut shop = shop();
-    append(&mut shop, USER_SQL, "do $$ begin execute 'create table addresses (id int primary key)'; end $$;");
+    append(
+        &mut shop,
+        USER_SQL,
+        "do $$ begin execute 'create table addresses (id int primary key)'; end $$;",
+    );
     append(&mut shop, USER, "\n[owns.addresses]\n");
     assert_eq!(report(&shop), "");
 }

@@ -91,6 +91,9 @@ pub(super) enum Proof {
     Rows,
     /// `true` in the first column. Anything else tells nothing.
     Yes,
+    /// `true` in the first column. Anything else is a refusal: PostgreSQL answers a grant without the right to grant
+    /// with a warning.
+    Granted,
     /// A changed row. None tells nothing.
     Changes,
 }

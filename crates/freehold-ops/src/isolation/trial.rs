@@ -24,6 +24,22 @@ pub(super) struct Means<'a> {
     pub(super) secrets: &'a BTreeMap<String, Secrets>,
 }
 
+/// One attacker at work. Connections that were let in are used again, one transaction after the other; being let in is
+/// tried anew each time.
+pub(super) struct Hand<'a> {
+    means: Means<'a>,
+    open: BTreeMap<(String, Login), Client>,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(means: Means<'a>) -> Self {
+        Self {
+            means,
+            open: BTreeMap::new(),
+        }
+    }
+}
+
 /// What one statement or connection came to.
 enum Seen {
     Through(String),
@@ -33,13 +49,13 @@ enum Seen {
 
 /// Carries out the attack; an error means that it could not be tried, for a reason on our side.
 pub(super) async fn run(
-    means: Means<'_>,
+    hand: &mut Hand<'_>,
     attack: &Attack,
     scene: &Scene<'_>,
 ) -> Result<Trial, Error> {
     let login = login(attack.actor);
     let attempt = (attack.attempt)(scene);
-    let tried = carry_out(means, attack, scene, attempt);
+    let tried = carry_out(hand, attack, scene, attempt);
     let outcome = match tokio::time::timeout(WAIT, tried).await {
         Ok(outcome) => outcome?,
         Err(_) => Outcome::Inconclusive {
@@ -57,7 +73,7 @@ pub(super) async fn run(
 }
 
 async fn carry_out(
-    means: Means<'_>,
+    hand: &mut Hand<'_>,
     attack: &Attack,
     scene: &Scene<'_>,
     attempt: Attempt,
@@ -70,18 +86,18 @@ async fn carry_out(
             });
         }
         Attempt::Connect(database) => {
-            let config = config(means, attack.actor, scene, ground, &database)?;
+            let config = config(hand.means, attack.actor, scene, ground, &database)?;
             vec![entered(attack, scene, connect(&config).await, &database)]
         }
         Attempt::Replicate(database) => {
-            let config = config(means, attack.actor, scene, ground, &database)?;
+            let config = config(hand.means, attack.actor, scene, ground, &database)?;
             vec![match replication::connect(&config).await {
                 Ok(answer) => entered(attack, scene, answer, &database),
                 Err(error) => Seen::Unclear(error.to_string()),
             }]
         }
         Attempt::Statements(probes) => {
-            statements(means, attack, scene, ground, &probes).await?
+            statements(hand, attack, scene, ground, &probes).await?
         }
     };
     Ok(sum(seen))
@@ -127,22 +143,26 @@ fn kept_out(attack: &Attack, scene: &Scene<'_>, error: &tokio_postgres::Error) -
 }
 
 async fn statements(
-    means: Means<'_>,
+    hand: &mut Hand<'_>,
     attack: &Attack,
     scene: &Scene<'_>,
     ground: &Territory,
     probes: &[Probe],
 ) -> Result<Vec<Seen>, Error> {
+    let means = hand.means;
     let config = config(means, attack.actor, scene, ground, &ground.names.database)?;
-    let client = match connect(&config).await {
-        Ok(client) => client,
-        Err(error) if ground.service == scene.attacker.service => {
-            return Ok(vec![Seen::Unclear(format!(
-                "cannot enter its own database: {}",
-                told(&error)
-            ))]);
-        }
-        Err(error) => return Ok(vec![kept_out(attack, scene, &error)]),
+    // In one database or another, of one server or another: the victim's name says both.
+    let key = (ground.service.clone(), login(attack.actor));
+    let client = match hand.open.remove(&key).filter(|client| !client.is_closed()) {
+        Some(client) => client,
+        None => match connect(&config).await {
+            Ok(client) => client,
+            Err(error) if ground.service == scene.attacker.service => {
+                let reason = format!("cannot enter its own database: {}", told(&error));
+                return Ok(vec![Seen::Unclear(reason)]);
+            }
+            Err(error) => return Ok(vec![kept_out(attack, scene, &error)]),
+        },
     };
     let mut seen = Vec::with_capacity(probes.len());
     for probe in probes {
@@ -157,6 +177,7 @@ async fn statements(
             }
         });
     }
+    hand.open.insert(key, client);
     Ok(seen)
 }
 
@@ -188,7 +209,10 @@ async fn outside(client: &Client, attack: &Attack, scene: &Scene<'_>, probe: &Pr
             return Seen::Unclear(format!("cannot become the owner: {}", told(&error)));
         }
     }
-    judge(attack, probe, client.simple_query(&probe.text).await)
+    let seen = judge(attack, probe, client.simple_query(&probe.text).await);
+    // If the connection is gone, so is the role.
+    let _ = client.batch_execute("reset role").await;
+    seen
 }
 
 fn judge(
@@ -221,7 +245,10 @@ fn judge(
         Proof::Runs => through(),
         Proof::Rows if rows.next().is_some() => through(),
         Proof::Rows => Seen::Refused("no-rows".to_owned()),
-        Proof::Yes if rows.next().is_some_and(|row| row.get(0) == Some("t")) => through(),
+        Proof::Yes | Proof::Granted if rows.next().is_some_and(|row| row.get(0) == Some("t")) => {
+            through()
+        }
+        Proof::Granted => Seen::Refused("no-effect".to_owned()),
         Proof::Yes => Seen::Unclear(format!("{}: not refused, but it did nothing", probe.text)),
         Proof::Changes if changed => through(),
         Proof::Changes => Seen::Unclear(format!(

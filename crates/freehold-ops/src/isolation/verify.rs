@@ -5,7 +5,7 @@ use super::error::Error;
 use super::matrix::{Matrix, Trial};
 use super::scene::{Neighbours, Scene, Server};
 use super::territory::Territory;
-use super::trial::{self, Means};
+use super::trial::{self, Hand, Means};
 use super::{attacks, remainder};
 use crate::provision::{Clusters, Hold};
 use crate::secrets::Secrets;
@@ -13,7 +13,7 @@ use freehold_manifest::model::{Placement, System};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
 
-/// Attackers at work at once: each is a role of its own, whose migrator may hold two connections.
+/// Attackers at work at once: each holds a few connections, and the server has others to serve.
 const ATTACKERS_AT_ONCE: usize = 4;
 
 /// Attacks every service of a provisioned system with the credentials of every other, and tells what came of it.
@@ -65,6 +65,7 @@ async fn attack_all(
     all: &[Territory],
 ) -> Result<Vec<Trial>, Error> {
     let hold = means.clusters.of(&attacker.service)?.hold;
+    let mut hand = Hand::new(means);
     let mut trials = Vec::new();
     for victim in all {
         let scene = Scene {
@@ -87,7 +88,7 @@ async fn attack_all(
             Target::Other
         };
         for attack in attacks::all().filter(|attack| attack.target == target) {
-            trials.push(trial::run(means, attack, &scene).await?);
+            trials.push(trial::run(&mut hand, attack, &scene).await?);
         }
     }
     Ok(trials)

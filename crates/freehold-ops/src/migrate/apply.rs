@@ -165,12 +165,7 @@ pub async fn apply(
 }
 
 /// The files a run would apply.
-pub(super) fn select<'f>(
-    service: &str,
-    history: &[Entry],
-    files: &'f [File],
-    to: To,
-) -> Result<Vec<&'f File>> {
+pub(super) fn select<'f>(service: &str, history: &[Entry], files: &'f [File], to: To) -> Result<Vec<&'f File>> {
     let mut pending = history::pending(service, history, files)?;
     let To::Version(to) = to else {
         return Ok(pending);
@@ -188,9 +183,7 @@ pub(super) fn select<'f>(
         return Err(Error::NoVersion {
             service: service.to_owned(),
             to,
-            last: files
-                .last()
-                .map_or_else(|| "none".to_owned(), File::file_name),
+            last: files.last().map_or_else(|| "none".to_owned(), File::file_name),
         });
     }
     pending.retain(|file| file.version <= to);

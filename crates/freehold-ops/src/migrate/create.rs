@@ -22,11 +22,7 @@ pub fn create(folder: &Path, name: &str) -> Result<PathBuf> {
         return Err(Error::Slug {
             name: name.to_owned(),
             most: NAME_CHARS_MAX,
-            suggestion: if slug.is_empty() {
-                "add_totals".to_owned()
-            } else {
-                slug
-            },
+            suggestion: if slug.is_empty() { "add_totals".to_owned() } else { slug },
         });
     }
     let mut last = 0;

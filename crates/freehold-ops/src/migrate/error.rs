@@ -103,9 +103,7 @@ pub enum Error {
         file: String,
     },
     /// A new file is numbered below an applied one.
-    #[error(
-        "{service}: {file} is new, but {applied} has been applied already; rename it to a number above {applied}"
-    )]
+    #[error("{service}: {file} is new, but {applied} has been applied already; rename it to a number above {applied}")]
     OutOfOrder {
         /// The service.
         service: String,
@@ -115,9 +113,7 @@ pub enum Error {
         applied: Version,
     },
     /// The wanted version lies in the past.
-    #[error(
-        "{service} stands at {current}, above {to}: down migrations do not exist; write a new one"
-    )]
+    #[error("{service} stands at {current}, above {to}: down migrations do not exist; write a new one")]
     Down {
         /// The service.
         service: String,
@@ -145,9 +141,7 @@ pub enum Error {
         schema: String,
     },
     /// Another runner is at work.
-    #[error(
-        "{service} is being migrated by {holder}, and was after {seconds} s still; wait for it and run again"
-    )]
+    #[error("{service} is being migrated by {holder}, and was after {seconds} s still; wait for it and run again")]
     Busy {
         /// The service.
         service: String,

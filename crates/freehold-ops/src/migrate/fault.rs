@@ -65,9 +65,7 @@ impl Fault {
             (Some(ErrorPosition::Original(at)), Running::Statement { from, .. }) => {
                 Some(spot_of_token(&file.text, from, *at as usize))
             }
-            (_, Running::Statement { start, end, .. }) => {
-                Some(spot_of_statement(&file.text, start, end))
-            }
+            (_, Running::Statement { start, end, .. }) => Some(spot_of_statement(&file.text, start, end)),
         };
         Self {
             service: service.to_owned(),
@@ -165,11 +163,7 @@ impl fmt::Display for Fault {
         if let Some(spot) = &self.spot {
             write!(f, "{spot}")?;
         }
-        for (label, text) in [
-            ("detail", &self.detail),
-            ("hint", &self.hint),
-            ("in", &self.context),
-        ] {
+        for (label, text) in [("detail", &self.detail), ("hint", &self.hint), ("in", &self.context)] {
             if let Some(text) = text {
                 write!(f, "\n  {label}: {}", text.replace('\n', "\n    "))?;
             }
@@ -181,10 +175,7 @@ impl fmt::Display for Fault {
         }
         match &self.kept {
             Kept::Nothing => write!(f, "; nothing of {file} stayed"),
-            Kept::Statements {
-                ran,
-                invalid_indexes,
-            } => {
+            Kept::Statements { ran, invalid_indexes } => {
                 write!(
                     f,
                     "; {file} runs without a transaction: {ran} statement(s) before this one stay, so make them fit to run again"
@@ -214,11 +205,7 @@ impl fmt::Display for Spot {
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         let carets = "^".repeat(self.width);
-        write!(
-            f,
-            "\n  {number} | {}\n  {gutter} | {indent}{carets}",
-            self.text
-        )
+        write!(f, "\n  {number} | {}\n  {gutter} | {indent}{carets}", self.text)
     }
 }
 

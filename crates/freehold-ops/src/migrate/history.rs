@@ -32,9 +32,7 @@ fn table(session: &Session<'_>) -> String {
 pub(super) async fn ensure(session: &Session<'_>) -> Result<()> {
     let schema = &session.target.freehold_schema;
     if !session.has_schema(schema).await? {
-        session
-            .run(&format!("create schema {}", quote(schema)))
-            .await?;
+        session.run(&format!("create schema {}", quote(schema))).await?;
     }
     session
         .run(&format!(
@@ -116,11 +114,7 @@ pub(super) async fn record(
 ///
 /// # Errors
 /// [`Error::Changed`], [`Error::Missing`], [`Error::OutOfOrder`].
-pub(super) fn pending<'f>(
-    service: &str,
-    applied: &[Entry],
-    files: &'f [File],
-) -> Result<Vec<&'f File>> {
+pub(super) fn pending<'f>(service: &str, applied: &[Entry], files: &'f [File]) -> Result<Vec<&'f File>> {
     for entry in applied {
         match files.iter().find(|file| file.version == entry.version) {
             None => {

@@ -51,9 +51,7 @@ pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        let is_sql = path
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("sql"));
+        let is_sql = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"));
         if is_sql && path.is_file() {
             paths.push(path);
         }
@@ -64,23 +62,17 @@ pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The number and the name in a file's name.
 pub(super) fn parse_name(path: &Path) -> Result<(Version, String)> {
-    let parsed = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| {
-            let (number, name) = name.strip_suffix(".sql")?.split_once('_')?;
-            let is_number =
-                DIGITS.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-            let is_name = !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            let version: i32 = number.parse().ok()?;
-            (is_number && is_name && version > 0).then(|| (Version(version), name.to_owned()))
-        });
-    parsed.ok_or_else(|| Error::FileName {
-        path: path.to_owned(),
-    })
+    let parsed = path.file_name().and_then(|name| name.to_str()).and_then(|name| {
+        let (number, name) = name.strip_suffix(".sql")?.split_once('_')?;
+        let is_number = DIGITS.contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        let is_name = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let version: i32 = number.parse().ok()?;
+        (is_number && is_name && version > 0).then(|| (Version(version), name.to_owned()))
+    });
+    parsed.ok_or_else(|| Error::FileName { path: path.to_owned() })
 }
 
 fn read(path: &Path) -> Result<File> {
@@ -97,9 +89,8 @@ fn read(path: &Path) -> Result<File> {
             most: FILE_BYTES_MAX,
         });
     }
-    let text = String::from_utf8(fs::read(path).map_err(failed)?).map_err(|_| Error::NotText {
-        path: path.to_owned(),
-    })?;
+    let text =
+        String::from_utf8(fs::read(path).map_err(failed)?).map_err(|_| Error::NotText { path: path.to_owned() })?;
     let text = normalise(&text);
     let mode = mode(path, &text)?;
     refuse(path, &text)?;
@@ -150,12 +141,7 @@ fn refuse(path: &Path, text: &str) -> Result<()> {
                 statement: statement.words.join(" "),
             });
         }
-        if statement.begins(&["copy"])
-            && statement
-                .words
-                .windows(2)
-                .any(|pair| pair == ["from", "stdin"])
-        {
+        if statement.begins(&["copy"]) && statement.words.windows(2).any(|pair| pair == ["from", "stdin"]) {
             return Err(Error::CopyFromStdin {
                 path,
                 line: line(statement.start),
@@ -171,10 +157,7 @@ fn controls_transaction(statement: &Statement) -> bool {
     match first {
         Some("begin" | "commit" | "end" | "abort") => true,
         Some("rollback") => !statement.has("to"),
-        _ => {
-            statement.begins(&["start", "transaction"])
-                || statement.begins(&["prepare", "transaction"])
-        }
+        _ => statement.begins(&["start", "transaction"]) || statement.begins(&["prepare", "transaction"]),
     }
 }
 

@@ -26,10 +26,7 @@ enum Part<'a> {
     /// The whole file, in a transaction.
     Whole,
     /// One statement, `ran` others having run before it.
-    Statement {
-        ran: usize,
-        statement: &'a Statement,
-    },
+    Statement { ran: usize, statement: &'a Statement },
 }
 
 /// How a try failed.
@@ -42,10 +39,7 @@ enum Failure {
 
 impl Run<'_> {
     /// Runs and records the file, again and again while locks are in the way.
-    pub(super) async fn persist(
-        &self,
-        progress: &mut (dyn FnMut(Progress<'_>) + Send),
-    ) -> Result<Duration> {
+    pub(super) async fn persist(&self, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<Duration> {
         let since = Instant::now();
         match self.file.mode {
             Mode::Transaction => {
@@ -67,11 +61,7 @@ impl Run<'_> {
     }
 
     /// Runs a part until it succeeds, fails for another reason than a lock, or has been tried often enough.
-    async fn with_retries(
-        &self,
-        part: Part<'_>,
-        progress: &mut (dyn FnMut(Progress<'_>) + Send),
-    ) -> Result<()> {
+    async fn with_retries(&self, part: Part<'_>, progress: &mut (dyn FnMut(Progress<'_>) + Send)) -> Result<()> {
         let mut pause = self.limits.back_off;
         for tries in 1.. {
             let done = match part {
@@ -83,12 +73,9 @@ impl Run<'_> {
                 Err(Failure::Broken(e)) => return Err(e),
                 Err(Failure::Refused(fault)) => fault,
             };
-            let is_lock = [
-                SqlState::LOCK_NOT_AVAILABLE,
-                SqlState::T_R_DEADLOCK_DETECTED,
-            ]
-            .iter()
-            .any(|state| state.code() == fault.code);
+            let is_lock = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED]
+                .iter()
+                .any(|state| state.code() == fault.code);
             // A failed concurrent build must be cleared away first.
             let is_clean = !matches!(
                 &fault.kept,
@@ -117,9 +104,7 @@ impl Run<'_> {
         let since = Instant::now();
         let lock_timeout = self.limits.lock_timeout.as_millis();
         self.session
-            .run(&format!(
-                "begin;\nset local lock_timeout = '{lock_timeout}ms'"
-            ))
+            .run(&format!("begin;\nset local lock_timeout = '{lock_timeout}ms'"))
             .await
             .map_err(Failure::Broken)?;
         // Sent as one text, so that PostgreSQL's positions are positions in the file.

@@ -85,11 +85,7 @@ impl<'a> Session<'a> {
                 &[&self.target.schema],
             )
             .await;
-        found
-            .unwrap_or_default()
-            .iter()
-            .map(|row| row.get(0))
-            .collect()
+        found.unwrap_or_default().iter().map(|row| row.get(0)).collect()
     }
 
     /// Whether a schema exists.
@@ -103,10 +99,7 @@ impl<'a> Session<'a> {
 
     /// Runs statements of our own.
     pub(super) async fn run(&self, sql: &str) -> Result<()> {
-        self.client
-            .batch_execute(sql)
-            .await
-            .map_err(|e| self.broken(e))
+        self.client.batch_execute(sql).await.map_err(|e| self.broken(e))
     }
 
     /// Runs statements of a file; on failure also tells how many of them had run before.

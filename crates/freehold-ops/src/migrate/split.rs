@@ -115,11 +115,7 @@ impl Scan<'_> {
 
     fn word(&mut self) {
         let start = self.at;
-        while self
-            .bytes
-            .get(self.at)
-            .is_some_and(|b| is_word(*b) || *b == b'$')
-        {
+        while self.bytes.get(self.at).is_some_and(|b| is_word(*b) || *b == b'$') {
             self.at += 1;
         }
         let word = self.text[start..self.at].to_lowercase();
@@ -239,11 +235,7 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> Vec<&str> {
-        split(text)
-            .statements
-            .iter()
-            .map(|s| &text[s.start..s.end])
-            .collect()
+        split(text).statements.iter().map(|s| &text[s.start..s.end]).collect()
     }
 
     #[test]

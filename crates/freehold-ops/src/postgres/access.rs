@@ -19,9 +19,7 @@ pub(super) fn render(rules: &[AccessRule]) -> Result<String> {
     );
     let mut allow = |database: &str, role: &str| {
         for (kind, address) in [("local", ""), ("host ", "127.0.0.1/32")] {
-            text.push_str(&format!(
-                "{kind} {database} {role} {address} scram-sha-256\n"
-            ));
+            text.push_str(&format!("{kind} {database} {role} {address} scram-sha-256\n"));
         }
     };
     allow("all", &format!("\"{ADMIN}\""));
@@ -35,9 +33,7 @@ pub(super) fn render(rules: &[AccessRule]) -> Result<String> {
 /// Quoting takes the special meaning from words such as `all`; the file has no way to write a quote inside quotes.
 fn quote(name: &str) -> Result<String> {
     if name.is_empty() || name.contains(|c: char| c == '"' || c.is_control()) {
-        return Err(Error::Name {
-            name: name.to_owned(),
-        });
+        return Err(Error::Name { name: name.to_owned() });
     }
     Ok(format!("\"{name}\""))
 }

@@ -48,11 +48,7 @@ impl Search {
             folders.extend(versions(brew, "postgresql@", "bin"));
         }
         folders.push("/opt/homebrew/bin".into());
-        folders.extend(versions(
-            "/Applications/Postgres.app/Contents/Versions",
-            "",
-            "bin",
-        ));
+        folders.extend(versions("/Applications/Postgres.app/Contents/Versions", "", "bin"));
         folders.retain(|folder| folder.is_absolute());
         Self { demanded, folders }
     }
@@ -106,11 +102,7 @@ impl Search {
     }
 
     fn describe(&self) -> String {
-        let names: Vec<_> = self
-            .folders
-            .iter()
-            .map(|folder| folder.display().to_string())
-            .collect();
+        let names: Vec<_> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
         if names.is_empty() {
             "no folder at all".to_owned()
         } else {
@@ -129,9 +121,7 @@ impl Binaries {
 
 /// The first program `folder` lacks.
 fn missing(folder: &Path) -> Option<&'static str> {
-    PROGRAMS
-        .into_iter()
-        .find(|program| !folder.join(program).is_file())
+    PROGRAMS.into_iter().find(|program| !folder.join(program).is_file())
 }
 
 /// Asks `postgres --version`; programs that do not run or do not answer like PostgreSQL are passed over.
@@ -140,9 +130,7 @@ async fn probe(folder: &Path) -> Result<Option<Binaries>> {
     let mut command = Runner::Caller.command(&program, Path::new("/"));
     command.arg("--version");
     let answer = match command.output().await {
-        Ok(answer) if answer.status.success() => {
-            String::from_utf8_lossy(&answer.stdout).into_owned()
-        }
+        Ok(answer) if answer.status.success() => String::from_utf8_lossy(&answer.stdout).into_owned(),
         answer => {
             tracing::debug!(program = %program.display(), ?answer, "passed over a postgres that does not run");
             return Ok(None);
@@ -157,11 +145,7 @@ async fn probe(folder: &Path) -> Result<Option<Binaries>> {
 
 /// `postgres (PostgreSQL) 15.18 (Debian …)` is 15 and `15.18`; betas are `19beta1`.
 fn parse_version(answer: &str) -> Option<(u32, String)> {
-    let version = answer
-        .split_once("(PostgreSQL)")?
-        .1
-        .split_whitespace()
-        .next()?;
+    let version = answer.split_once("(PostgreSQL)")?.1.split_whitespace().next()?;
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     Some((digits.parse().ok()?, version.to_owned()))
 }
@@ -195,10 +179,7 @@ fn install_command() -> String {
 fn install_for(os_release: &str) -> &'static str {
     let ids: Vec<&str> = os_release
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("ID=")
-                .or_else(|| line.strip_prefix("ID_LIKE="))
-        })
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")))
         .flat_map(|value| value.trim_matches('"').split_whitespace())
         .collect();
     let any = |names: &[&str]| ids.iter().any(|id| names.contains(id));
@@ -238,9 +219,6 @@ mod tests {
             install_for("NAME=\"Linux Mint\"\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n"),
             "sudo apt-get install postgresql"
         );
-        assert_eq!(
-            install_for("ID=fedora\n"),
-            "sudo dnf install postgresql-server"
-        );
+        assert_eq!(install_for("ID=fedora\n"), "sudo dnf install postgresql-server");
     }
 }

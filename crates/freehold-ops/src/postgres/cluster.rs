@@ -33,10 +33,7 @@ pub(super) async fn ensure(place: &Place, binaries: &Binaries, password: &str) -
     }
     let fresh = place.root.join("data.new");
     files::remove_folder(&fresh).await?;
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&fresh)
-        .map_err(at(&fresh))?;
+    fs::DirBuilder::new().mode(0o700).create(&fresh).map_err(at(&fresh))?;
     place.runner.own(&fresh)?;
     let note = place.root.join("initdb.password");
     files::write_whole(&note, password, 0o600, &place.runner)?;
@@ -67,9 +64,7 @@ pub(super) fn written_by(data: &Path) -> Result<Option<String>> {
     }
     match files::read_text(&data.join("PG_VERSION"))? {
         Some(major) => Ok(Some(major)),
-        None => Err(Error::NotData {
-            path: data.to_owned(),
-        }),
+        None => Err(Error::NotData { path: data.to_owned() }),
     }
 }
 
@@ -133,10 +128,5 @@ fn configure(place: &Place, fresh: &Path) -> Result<()> {
     let mut text = fs::read_to_string(&main).map_err(at(&main))?;
     text.push_str(&format!("\ninclude '{}'\n", settings::FILE));
     files::write_whole(&main, &text, 0o600, &place.runner)?;
-    files::write_whole(
-        &fresh.join("pg_hba.conf"),
-        &access::render(&[])?,
-        0o600,
-        &place.runner,
-    )
+    files::write_whole(&fresh.join("pg_hba.conf"), &access::render(&[])?, 0o600, &place.runner)
 }

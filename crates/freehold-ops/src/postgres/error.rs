@@ -138,9 +138,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A name that cannot stand in `pg_hba.conf`.
-    #[error(
-        "{name:?} cannot stand in an access rule; use a name without quotes and control characters"
-    )]
+    #[error("{name:?} cannot stand in an access rule; use a name without quotes and control characters")]
     Name {
         /// The name.
         name: String,

@@ -10,13 +10,9 @@ use std::path::{Path, PathBuf};
 /// Whether the output of PostgreSQL's programs speaks of a full disk: the C library's words, or PostgreSQL's own when
 /// the disk fills in the middle of a block.
 pub(super) fn tells_of_full_disk(output: &str) -> bool {
-    [
-        "No space left on device",
-        "Check free disk space",
-        "wrote only ",
-    ]
-    .iter()
-    .any(|words| output.contains(words))
+    ["No space left on device", "Check free disk space", "wrote only "]
+        .iter()
+        .any(|words| output.contains(words))
 }
 
 /// Turns an error of the system into ours, with the path it is about.
@@ -27,13 +23,11 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
             path,
             tail: String::new(),
         },
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::NotPermitted {
-                path,
-                reason: source.to_string(),
-                remedy: "run as the user this folder belongs to, or change its owner".to_owned(),
-            }
-        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Error::NotPermitted {
+            path,
+            reason: source.to_string(),
+            remedy: "run as the user this folder belongs to, or change its owner".to_owned(),
+        },
         _ => Error::File { path, source },
     }
 }
@@ -61,8 +55,7 @@ pub(super) fn write_whole(path: &Path, text: &str, mode: u32, runner: &Runner) -
         .map_err(at(&fresh))?;
     file.write_all(text.as_bytes()).map_err(at(&fresh))?;
     // The umask may have taken bits away.
-    file.set_permissions(Permissions::from_mode(mode))
-        .map_err(at(&fresh))?;
+    file.set_permissions(Permissions::from_mode(mode)).map_err(at(&fresh))?;
     file.sync_all().map_err(at(&fresh))?;
     runner.own(&fresh)?;
     fs::rename(&fresh, path).map_err(at(path))?;

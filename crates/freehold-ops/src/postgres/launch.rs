@@ -32,12 +32,7 @@ const PORTS: std::ops::Range<u16> = 21_000..29_000;
 const DRAWS_MAX: u32 = 50;
 
 /// Starts the server of `place`, or adopts the one that runs, and returns when it takes connections.
-pub(super) async fn run(
-    dir: &Path,
-    place: &Place,
-    binaries: &Binaries,
-    password: &str,
-) -> Result<Postmaster> {
+pub(super) async fn run(dir: &Path, place: &Place, binaries: &Binaries, password: &str) -> Result<Postmaster> {
     let data = place.data();
     let mut tries = 0;
     loop {
@@ -93,10 +88,7 @@ async fn wait_ready(place: &Place) -> Result<Option<Postmaster>> {
 fn configure(dir: &Path, place: &Place) -> Result<()> {
     let log = place.log();
     if !log.exists() {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&log)
-            .map_err(at(&log))?;
+        fs::DirBuilder::new().mode(0o700).create(&log).map_err(at(&log))?;
     }
     place.runner.own(&log)?;
     settings::prune(&log);
@@ -104,12 +96,7 @@ fn configure(dir: &Path, place: &Place) -> Result<()> {
     let runtime = place::prepare_runtime(dir, &place.runner)?;
     let port = choose_port(dir)?;
     let text = settings::render(port, &runtime, &log);
-    files::write_whole(
-        &place.data().join(settings::FILE),
-        &text,
-        0o600,
-        &place.runner,
-    )
+    files::write_whole(&place.data().join(settings::FILE), &text, 0o600, &place.runner)
 }
 
 /// The remembered port if it is free, else a new one, remembered.
@@ -122,9 +109,7 @@ pub(super) fn choose_port(dir: &Path) -> Result<u16> {
         }
         tracing::info!(port, "the server's port is taken; choosing another");
     }
-    let mut port = (0..DRAWS_MAX)
-        .map(|_| fastrand::u16(PORTS))
-        .find(|port| is_free(*port));
+    let mut port = (0..DRAWS_MAX).map(|_| fastrand::u16(PORTS)).find(|port| is_free(*port));
     if port.is_none() {
         let any = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         port = Some(any.map_err(at(&path))?.port());
@@ -182,9 +167,7 @@ async fn launch(place: &Place, binaries: &Binaries) -> Result<Launched> {
     }
     let said = settings::tail(&place.log());
     Ok(
-        if said.contains("could not create any TCP/IP sockets")
-            || said.contains("Address already in use")
-        {
+        if said.contains("could not create any TCP/IP sockets") || said.contains("Address already in use") {
             Launched::PortTaken
         } else if said.contains("shared memory block") {
             Launched::MemoryInUse
@@ -237,8 +220,7 @@ fn failure(place: &Place) -> Error {
 fn is_full(path: &Path) -> bool {
     /// A start needs a few pages for its pid file, log and settings.
     const FREE_BYTES_MIN: u64 = 64 * 1024;
-    nix::sys::statvfs::statvfs(path)
-        .is_ok_and(|disk| disk.blocks_available() * disk.fragment_size() < FREE_BYTES_MIN)
+    nix::sys::statvfs::statvfs(path).is_ok_and(|disk| disk.blocks_available() * disk.fragment_size() < FREE_BYTES_MIN)
 }
 
 fn slow(place: &Place) -> Error {

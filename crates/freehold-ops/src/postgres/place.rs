@@ -35,27 +35,14 @@ impl Place {
         };
         if known.join("data").exists() {
             let runner = Runner::owning(&known.join("data"))?;
-            return Ok(Self {
-                root: known,
-                runner,
-            });
+            return Ok(Self { root: known, runner });
         }
         let runner = Runner::choose()?;
         if known == dir && !can_enter(&runner, dir, binaries).await? {
             let root = Path::new(ELSEWHERE).join(short_hash(dir));
             create_folder(&root, 0o755)?;
-            write_whole(
-                &root.join("of"),
-                &dir.display().to_string(),
-                0o644,
-                &Runner::Caller,
-            )?;
-            write_whole(
-                &pointer,
-                &root.display().to_string(),
-                0o644,
-                &Runner::Caller,
-            )?;
+            write_whole(&root.join("of"), &dir.display().to_string(), 0o644, &Runner::Caller)?;
+            write_whole(&pointer, &root.display().to_string(), 0o644, &Runner::Caller)?;
             tracing::info!(
                 place = %root.display(),
                 "{} cannot enter {}, so the data are kept in {}",
@@ -63,10 +50,7 @@ impl Place {
             );
             return Ok(Self { root, runner });
         }
-        Ok(Self {
-            root: known,
-            runner,
-        })
+        Ok(Self { root: known, runner })
     }
 
     /// The data folder.
@@ -108,13 +92,7 @@ async fn can_enter(runner: &Runner, dir: &Path, binaries: &Binaries) -> Result<b
         return Ok(true);
     };
     let program = binaries.program("pg_ctl");
-    let tried = async |folder: &Path| {
-        runner
-            .command(&program, folder)
-            .arg("--version")
-            .output()
-            .await
-    };
+    let tried = async |folder: &Path| runner.command(&program, folder).arg("--version").output().await;
     match tried(Path::new("/")).await {
         Ok(_) => {}
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
@@ -159,17 +137,12 @@ pub(super) fn prepare_runtime(dir: &Path, runner: &Runner) -> Result<PathBuf> {
             owner: user_name(found.uid()),
         });
     }
-    fs::set_permissions(&path, fs::Permissions::from_mode(state_folder_mode()))
-        .map_err(at(&path))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(state_folder_mode())).map_err(at(&path))?;
     runner.own(&path)?;
     for entry in fs::read_dir(&path).map_err(at(&path))? {
         let left = entry.map_err(at(&path))?;
         // A lock file names its process too, and PostgreSQL would believe it.
-        if left
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(b".s.PGSQL.")
-        {
+        if left.file_name().as_encoded_bytes().starts_with(b".s.PGSQL.") {
             remove_file(&left.path())?;
         }
     }

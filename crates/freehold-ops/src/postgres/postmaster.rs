@@ -66,10 +66,7 @@ pub(super) fn look(data: &Path) -> Result<Found> {
     let Some(pid) = line(1).parse::<i32>().ok().map(i32::abs).filter(|p| *p > 0) else {
         return Ok(Found::Nothing);
     };
-    if matches!(
-        kill(Pid::from_raw(pid), None),
-        Err(Errno::ESRCH | Errno::EPERM)
-    ) {
+    if matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH | Errno::EPERM)) {
         return Ok(Found::Nothing);
     }
     if !is_postmaster_of(pid, data, line(2)) {
@@ -101,10 +98,7 @@ fn is_postmaster_of(pid: i32, data: &Path, noted: &str) -> bool {
         .args(["-o", "comm=", "-p", &pid.to_string()])
         .output()
         .is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("postgres"));
-    is_postgres
-        && data
-            .canonicalize()
-            .is_ok_and(|data| data == Path::new(noted))
+    is_postgres && data.canonicalize().is_ok_and(|data| data == Path::new(noted))
 }
 
 /// Whether the process of this `/proc` folder has `data` as its working folder, by whatever path.

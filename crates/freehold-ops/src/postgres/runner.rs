@@ -40,10 +40,8 @@ impl Runner {
         }
         Err(Error::NotPermitted {
             path: "/etc/passwd".into(),
-            reason: "PostgreSQL refuses to run as root, and there is no user postgres or nobody"
-                .to_owned(),
-            remedy: "create one with `useradd --system postgres`, or run as an ordinary user"
-                .to_owned(),
+            reason: "PostgreSQL refuses to run as root, and there is no user postgres or nobody".to_owned(),
+            remedy: "create one with `useradd --system postgres`, or run as an ordinary user".to_owned(),
         })
     }
 
@@ -56,9 +54,7 @@ impl Runner {
             remedy: remedy.to_owned(),
         };
         let user = User::from_uid(Uid::from_raw(owner)).ok().flatten();
-        let name = user
-            .as_ref()
-            .map_or_else(|| owner.to_string(), |u| u.name.clone());
+        let name = user.as_ref().map_or_else(|| owner.to_string(), |u| u.name.clone());
         if !geteuid().is_root() {
             return if owner == geteuid().as_raw() {
                 Ok(Self::Caller)
@@ -102,9 +98,7 @@ impl Runner {
     /// A command that runs as this user, in `folder`, without the caller's PostgreSQL settings and in plain English.
     pub(super) fn command(&self, program: &Path, folder: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .current_dir(folder)
-            .stdin(std::process::Stdio::null());
+        command.current_dir(folder).stdin(std::process::Stdio::null());
         for (key, _) in std::env::vars_os() {
             if key.as_encoded_bytes().starts_with(b"PG") {
                 command.env_remove(key);
@@ -132,10 +126,7 @@ pub(super) fn user_name(uid: u32) -> String {
     User::from_uid(Uid::from_raw(uid))
         .ok()
         .flatten()
-        .map_or_else(
-            || format!("user {uid}"),
-            |user| format!("user {}", user.name),
-        )
+        .map_or_else(|| format!("user {uid}"), |user| format!("user {}", user.name))
 }
 
 /// The mode of a new state folder: closed to others, but passable when PostgreSQL will run as another user.

@@ -86,8 +86,7 @@ impl Server {
             });
         };
         let place = Place::find(&dir, first).await?;
-        let binaries =
-            cluster::fitting(&place.data(), found.clone())?.unwrap_or_else(|| first.clone());
+        let binaries = cluster::fitting(&place.data(), found.clone())?.unwrap_or_else(|| first.clone());
         let password = password(&dir, &place)?;
         let endpoint = match postmaster::look(&place.data())? {
             Found::Running(found) if found.port != 0 => Endpoint {
@@ -318,9 +317,7 @@ impl fmt::Debug for Server {
 
 /// When the rules and settings that hold for a new connection were read, as the server prints it.
 async fn load_time(client: &Client) -> Result<String> {
-    let row = client
-        .query_one("select pg_conf_load_time()::text", &[])
-        .await?;
+    let row = client.query_one("select pg_conf_load_time()::text", &[]).await?;
     Ok(row.get(0))
 }
 

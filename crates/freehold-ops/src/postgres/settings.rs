@@ -68,10 +68,7 @@ lc_messages = 'C'
 fn literal(path: &Path) -> String {
     format!(
         "'{}'",
-        path.display()
-            .to_string()
-            .replace('\\', "\\\\")
-            .replace('\'', "''")
+        path.display().to_string().replace('\\', "\\\\").replace('\'', "''")
     )
 }
 
@@ -120,10 +117,7 @@ pub(super) fn tail(log: &Path) -> String {
 
 /// Each line on a line of its own, indented.
 pub(super) fn indent<T: AsRef<str>>(lines: &[T]) -> String {
-    lines
-        .iter()
-        .map(|line| format!("\n  {}", line.as_ref()))
-        .collect()
+    lines.iter().map(|line| format!("\n  {}", line.as_ref())).collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use freehold_manifest::names::Names;
 /// Connections of the API and handlers of one service, all its instances together: no service can use up a server of
 /// 100 connections alone.
 const APP_CONNECTIONS_MAX: u32 = 40;
-/// Migrations run one at a time; one more to look at it.
-const MIGRATOR_CONNECTIONS_MAX: u32 = 2;
+/// Migrations run one at a time; two more for the attacks of the isolation check meanwhile.
+const MIGRATOR_CONNECTIONS_MAX: u32 = 3;
 /// Checks and backups run beside the service, not in its place.
 const READER_CONNECTIONS_MAX: u32 = 10;
 

@@ -1,8 +1,6 @@
 //! The migration runner, against databases of one private server.
 
-use freehold_ops::migrate::{
-    self, Error, File, Kept, Limits, Mode, Progress, Report, State, Target, To, Version,
-};
+use freehold_ops::migrate::{self, Error, File, Kept, Limits, Mode, Progress, Report, State, Target, To, Version};
 use freehold_ops::postgres::{AccessRule, Server};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,8 +22,7 @@ struct Shared {
 
 impl Shared {
     async fn get() -> Result<Arc<Self>> {
-        static SHARED: tokio::sync::Mutex<Weak<Shared>> =
-            tokio::sync::Mutex::const_new(Weak::new());
+        static SHARED: tokio::sync::Mutex<Weak<Shared>> = tokio::sync::Mutex::const_new(Weak::new());
         let mut shared = SHARED.lock().await;
         if let Some(shared) = shared.upgrade() {
             return Ok(shared);
@@ -42,9 +39,7 @@ impl Shared {
         server.set_access(&rules).await?;
         connect(&server.admin_config("postgres"))
             .await?
-            .batch_execute(
-                "create role owner nologin; create role migrator login password 'm' in role owner",
-            )
+            .batch_execute("create role owner nologin; create role migrator login password 'm' in role owner")
             .await?;
         let fresh = Arc::new(Self {
             server,
@@ -60,9 +55,7 @@ impl Drop for Shared {
         let note = self.server.data_folder().join("postmaster.pid");
         let note = fs::read_to_string(note).unwrap_or_default();
         let pid = note.lines().next().unwrap_or_default();
-        let _ = std::process::Command::new("kill")
-            .args(["-QUIT", pid])
-            .status();
+        let _ = std::process::Command::new("kill").args(["-QUIT", pid]).status();
         std::thread::sleep(Duration::from_millis(100));
         let sockets = self.server.endpoint().socket_dir;
         if sockets.starts_with("/tmp") && sockets != Path::new("/tmp") {
@@ -91,9 +84,7 @@ impl Service {
             .batch_execute(&format!("create database {database} owner owner"))
             .await?;
         let admin = connect(&shared.server.admin_config(&database)).await?;
-        admin
-            .batch_execute("alter schema public owner to owner")
-            .await?;
+        admin.batch_execute("alter schema public owner to owner").await?;
         let mut config = shared.server.admin_config(&database);
         config.user("migrator").password("m");
         Ok(Self {
@@ -124,14 +115,7 @@ impl Service {
     }
 
     async fn migrate_to(&self, to: To) -> Result<Report, Error> {
-        migrate::apply(
-            &self.target,
-            &self.files()?,
-            to,
-            &Limits::default(),
-            &mut |_| {},
-        )
-        .await
+        migrate::apply(&self.target, &self.files()?, to, &Limits::default(), &mut |_| {}).await
     }
 
     async fn client(&self) -> Result<Client> {
@@ -172,10 +156,7 @@ async fn files_run_in_order_once_as_the_owner_in_the_schema() -> Result {
         "insert into orders values (1);\r\ncreate table items (id int);\r\n",
     )?;
     order.write("0002_orders.sql", "create table orders (id int);\n")?;
-    order.write(
-        "0009_settings.sql",
-        "set search_path = '';\nset role none;\n",
-    )?;
+    order.write("0009_settings.sql", "set search_path = '';\nset role none;\n")?;
     order.write("README.md", "not a migration")?;
     let status = migrate::status(&order.target, &order.files()?).await?;
     assert!(status.iter().all(|row| row.state == State::Pending));
@@ -188,10 +169,7 @@ async fn files_run_in_order_once_as_the_owner_in_the_schema() -> Result {
     let only = order.migrate_to(To::Version(Version(2))).await?;
     assert_eq!((only.from, versions(&only)), (None, vec![2]));
     let rest = order.migrate().await?;
-    assert_eq!(
-        (rest.from, versions(&rest)),
-        (Some(Version(2)), vec![9, 10])
-    );
+    assert_eq!((rest.from, versions(&rest)), (Some(Version(2)), vec![9, 10]));
     assert!(order.migrate().await?.applied.is_empty());
     let owners = order
         .text(
@@ -251,9 +229,7 @@ async fn applied_files_must_stay_what_they_were_and_where_they_were() -> Result 
     let late = order.write("0002_b.sql", "create table b ();\n")?;
     let late_error = refusal(order.migrate().await)?;
     assert!(
-        late_error
-            .to_string()
-            .contains("rename it to a number above 0003"),
+        late_error.to_string().contains("rename it to a number above 0003"),
         "{late_error}"
     );
     fs::rename(&late, order.folder.path().join("0003_b.sql"))?;
@@ -283,11 +259,7 @@ async fn a_failing_file_shows_its_line_and_leaves_the_service_where_it_was() -> 
     );
     let tables = "select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public'";
     assert_eq!(order.text(tables).await?, "a");
-    assert_eq!(
-        versions(&other.migrate().await?),
-        [1],
-        "another service goes on"
-    );
+    assert_eq!(versions(&other.migrate().await?), [1], "another service goes on");
 
     // A position PostgreSQL gives, in characters; a plain failure at run time; a failure inside a block; at commit.
     for (sql, at, width) in [
@@ -298,11 +270,7 @@ async fn a_failing_file_shows_its_line_and_leaves_the_service_where_it_was() -> 
             Some((2, 1)),
             25,
         ),
-        (
-            "select 1;\ndo $$\nbegin\n  perform 1/0;\nend $$;",
-            Some((2, 1)),
-            5,
-        ),
+        ("select 1;\ndo $$\nbegin\n  perform 1/0;\nend $$;", Some((2, 1)), 5),
         ("select ('", Some((1, 9)), 1),
         (
             "alter table a add column p int references a deferrable initially deferred;\ninsert into a values (1, 7);",
@@ -327,10 +295,7 @@ async fn a_failing_file_shows_its_line_and_leaves_the_service_where_it_was() -> 
 #[tokio::test]
 async fn a_file_may_run_without_a_transaction_and_says_what_stayed() -> Result {
     let order = Service::new().await?;
-    order.write(
-        "0001_a.sql",
-        "create table a (id int);\ninsert into a values (1), (1);",
-    )?;
+    order.write("0001_a.sql", "create table a (id int);\ninsert into a values (1), (1);")?;
     let path = order.write(
         "0002_index.sql",
         "-- freehold: no-transaction\ncreate index concurrently a_id on a (id);\n\ncreate unique index concurrently a_one on a (id);\n",
@@ -339,10 +304,7 @@ async fn a_file_may_run_without_a_transaction_and_says_what_stayed() -> Result {
     let Error::Failed(fault) = refusal(order.migrate().await)? else {
         return Err("not a failed statement".into());
     };
-    assert_eq!(
-        fault.spot.as_ref().map(|s| (s.line, s.column)),
-        Some((4, 1))
-    );
+    assert_eq!(fault.spot.as_ref().map(|s| (s.line, s.column)), Some((4, 1)));
     assert_eq!(
         fault.kept,
         Kept::Statements {
@@ -351,9 +313,7 @@ async fn a_file_may_run_without_a_transaction_and_says_what_stayed() -> Result {
         }
     );
     assert!(
-        fault
-            .to_string()
-            .contains("drop index concurrently public.a_one;"),
+        fault.to_string().contains("drop index concurrently public.a_one;"),
         "{fault}"
     );
     assert_eq!(fault.stands_at, Some(Version(1)));
@@ -374,10 +334,7 @@ async fn a_file_may_run_without_a_transaction_and_says_what_stayed() -> Result {
 #[tokio::test]
 async fn two_runners_at_once_apply_each_file_once() -> Result {
     let order = Service::new().await?;
-    order.write(
-        "0001_a.sql",
-        "create table a (id int); select pg_sleep(0.2);",
-    )?;
+    order.write("0001_a.sql", "create table a (id int); select pg_sleep(0.2);")?;
     order.write(
         "0002_b.sql",
         "-- freehold: no-transaction\ncreate index concurrently a_id on a (id);",
@@ -386,9 +343,7 @@ async fn two_runners_at_once_apply_each_file_once() -> Result {
     let files = order.files()?;
     let runs = (0..3).map(|_| {
         let (target, files) = (order.target.clone(), files.clone());
-        tokio::spawn(async move {
-            migrate::apply(&target, &files, To::Latest, &Limits::default(), &mut |_| {}).await
-        })
+        tokio::spawn(async move { migrate::apply(&target, &files, To::Latest, &Limits::default(), &mut |_| {}).await })
     });
     let mut applied = Vec::new();
     for run in runs.collect::<Vec<_>>() {
@@ -473,7 +428,9 @@ async fn services_of_one_database_keep_apart_by_schema() -> Result {
     order
         .client()
         .await?
-        .batch_execute("create schema shop_user authorization owner; create schema shop_user_freehold authorization owner")
+        .batch_execute(
+            "create schema shop_user authorization owner; create schema shop_user_freehold authorization owner",
+        )
         .await?;
     let user = Target {
         service: "user".to_owned(),
@@ -483,14 +440,7 @@ async fn services_of_one_database_keep_apart_by_schema() -> Result {
     };
     order.write("0001_a.sql", "create table a (id int);")?;
     order.migrate().await?;
-    let report = migrate::apply(
-        &user,
-        &order.files()?,
-        To::Latest,
-        &Limits::default(),
-        &mut |_| {},
-    )
-    .await?;
+    let report = migrate::apply(&user, &order.files()?, To::Latest, &Limits::default(), &mut |_| {}).await?;
     assert_eq!(versions(&report), [1]);
     let schemas = "select string_agg(schemaname, ' ' order by schemaname) from pg_tables where tablename = 'a'";
     assert_eq!(order.text(schemas).await?, "public shop_user");

@@ -77,10 +77,7 @@ async fn data_outlive_a_stop_a_killed_server_and_a_killed_caller() -> Result {
 
     // A backend in a long computation does not notice that its postmaster is gone.
     let busy = connect(&server.admin_config("postgres")).await?;
-    let busy = tokio::spawn(async move {
-        busy.batch_execute("do $$ begin loop null; end loop; end $$")
-            .await
-    });
+    let busy = tokio::spawn(async move { busy.batch_execute("do $$ begin loop null; end loop; end $$").await });
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     kill_hard(&postmaster_pid(&server)?)?;
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -97,10 +94,7 @@ async fn data_outlive_a_stop_a_killed_server_and_a_killed_caller() -> Result {
     server.start().await?;
     assert_eq!(postmaster_pid(&server)?, pid);
     let client = connect(&server.admin_config("postgres")).await?;
-    let kept: i64 = client
-        .query_one("select count(*) from kept", &[])
-        .await?
-        .get(0);
+    let kept: i64 = client.query_one("select count(*) from kept", &[]).await?.get(0);
     assert_eq!(kept, 1);
     for (setting, value) in [
         ("listen_addresses", "127.0.0.1"),
@@ -109,10 +103,7 @@ async fn data_outlive_a_stop_a_killed_server_and_a_killed_caller() -> Result {
         ("password_encryption", "scram-sha-256"),
         ("fsync", "on"),
     ] {
-        let shown: String = client
-            .query_one(&format!("show {setting}"), &[])
-            .await?
-            .get(0);
+        let shown: String = client.query_one(&format!("show {setting}"), &[]).await?.get(0);
         assert_eq!(shown, value, "{setting}");
     }
     drop(client);
@@ -120,11 +111,7 @@ async fn data_outlive_a_stop_a_killed_server_and_a_killed_caller() -> Result {
     let (data, sockets) = (server.data_folder(), server.endpoint().socket_dir);
     server.destroy().await?;
     assert!(!data.exists() && !sockets.exists());
-    assert_eq!(
-        fs::read_dir(&folder.path)?.count(),
-        0,
-        "nothing of it is left"
-    );
+    assert_eq!(fs::read_dir(&folder.path)?.count(), 0, "nothing of it is left");
     Ok(())
 }
 
@@ -140,8 +127,7 @@ async fn a_left_over_pid_file_of_another_process_does_not_stop_the_start() -> Re
 
     // The process id lives again, as a process of PostgreSQL's own user.
     let user = std::os::unix::fs::MetadataExt::uid(&fs::metadata(server.data_folder())?);
-    let mut sleeper =
-        std::os::unix::process::CommandExt::uid(Command::new("sleep").arg("60"), user).spawn()?;
+    let mut sleeper = std::os::unix::process::CommandExt::uid(Command::new("sleep").arg("60"), user).spawn()?;
     let note = server.data_folder().join("postmaster.pid");
     let text = format!(
         "{}\n{}\n1\n1\n/nowhere\n127.0.0.1\n1 1\nready\n",
@@ -206,20 +192,13 @@ async fn only_the_administrator_enters_until_a_rule_says_so() -> Result {
 
     // Statements with a password, even failing ones, leave no trace in the log.
     let admin = connect(&server.admin_config("postgres")).await?;
-    let failed = admin
-        .batch_execute("alter role nobody_here password 'hunter2'")
-        .await;
+    let failed = admin.batch_execute("alter role nobody_here password 'hunter2'").await;
     assert!(failed.is_err());
     for entry in fs::read_dir(server.log_folder())? {
         let text = fs::read_to_string(entry?.path())?;
-        assert!(
-            !text.contains("hunter2") && !text.contains("secret"),
-            "{text}"
-        );
+        assert!(!text.contains("hunter2") && !text.contains("secret"), "{text}");
     }
-    assert!(
-        !format!("{server:?}").contains(&fs::read_to_string(folder.path.join("admin.password"))?)
-    );
+    assert!(!format!("{server:?}").contains(&fs::read_to_string(folder.path.join("admin.password"))?));
     server.destroy().await?;
     Ok(())
 }
@@ -253,10 +232,7 @@ async fn data_of_another_major_version_are_refused_with_a_way_out() -> Result {
         return Err("data of version 99 were opened".into());
     };
     assert!(matches!(&refused, Error::OtherMajor { data_major, .. } if data_major == "99"));
-    assert!(
-        refused.to_string().contains("install PostgreSQL 99"),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains("install PostgreSQL 99"), "{refused}");
 
     fs::remove_file(data.join("PG_VERSION"))?;
     fs::write(data.join("holiday.jpg"), "")?;
@@ -285,19 +261,13 @@ async fn without_programs_the_error_names_the_command_that_installs_them() -> Re
     let demanded = Server::open_among(&folder.path, &demanded).await;
     assert!(matches!(
         demanded,
-        Err(Error::DemandedBinaries {
-            program: "initdb",
-            ..
-        })
+        Err(Error::DemandedBinaries { program: "initdb", .. })
     ));
 
     let old = folder.path.join("old");
     fs::create_dir_all(&old)?;
     for program in ["initdb", "postgres", "pg_ctl"] {
-        fs::write(
-            old.join(program),
-            "#!/bin/sh\necho 'postgres (PostgreSQL) 9.6.24'\n",
-        )?;
+        fs::write(old.join(program), "#!/bin/sh\necho 'postgres (PostgreSQL) 9.6.24'\n")?;
         set_mode(&old.join(program), 0o755)?;
     }
     let old = Search {
@@ -307,10 +277,7 @@ async fn without_programs_the_error_names_the_command_that_installs_them() -> Re
     let Err(old) = Server::open_among(&folder.path, &old).await else {
         return Err("a server of version 9.6".into());
     };
-    assert!(
-        old.to_string().contains("PostgreSQL 9.6.24, but 15"),
-        "{old}"
-    );
+    assert!(old.to_string().contains("PostgreSQL 9.6.24, but 15"), "{old}");
     Ok(())
 }
 

@@ -71,9 +71,7 @@ pub(super) fn array(rows: &[Row]) -> Bytes {
 pub(super) fn rows(status: StatusCode, form: Form, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, form.content_type());
+    response.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
     response
 }
 

@@ -79,9 +79,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 let mut many = HashSet::new();
                 /// Up to here a look along the list is quicker than hashing.
                 const FEW: usize = 16;
-                while let Some((Name(name), value)) =
-                    map.next_entry::<Name<'de>, &'de RawValue>()?
-                {
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     if fields.0.len() == FEW {
                         many.extend(fields.0.iter().map(|(n, _)| n.clone()));
                     }
@@ -127,13 +125,10 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, Problem> {
         Some(b'{') => serde_json::from_str(text).map(Document::One),
         Some(b'[') => serde_json::from_str(text).map(Document::Many),
         None => {
-            return Err(Problem::body("the body is empty")
-                .with_hint("send an object, or an array of objects"));
+            return Err(Problem::body("the body is empty").with_hint("send an object, or an array of objects"));
         }
         Some(_) => {
-            return Err(Problem::body(
-                "the body is neither an object nor an array of objects",
-            ));
+            return Err(Problem::body("the body is neither an object nor an array of objects"));
         }
     };
     let document = document.map_err(|error| invalid(&error))?;
@@ -145,8 +140,7 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, Problem> {
 
 /// A body, or a part of it, that is no JSON of the wanted form.
 pub(super) fn invalid(error: &serde_json::Error) -> Problem {
-    let problem =
-        Problem::body("the body is not valid JSON of rows").with_details(error.to_string());
+    let problem = Problem::body("the body is not valid JSON of rows").with_details(error.to_string());
     problem
         .with_member("line", error.line())
         .with_member("column", error.column())
@@ -154,10 +148,8 @@ pub(super) fn invalid(error: &serde_json::Error) -> Problem {
 
 /// More rows of a table than one body may hold.
 pub(super) fn too_many_rows() -> Problem {
-    Problem::body(format!(
-        "a body holds at most {BULK_ROWS_MAX} rows of a table"
-    ))
-    .with_hint("send them in several requests")
+    Problem::body(format!("a body holds at most {BULK_ROWS_MAX} rows of a table"))
+        .with_hint("send them in several requests")
 }
 
 /// PostgreSQL reads JSON by recursion, so what is too deep is refused before it gets there.
@@ -189,15 +181,11 @@ mod tests {
 
     #[test]
     fn a_body_is_split_into_fields_whose_values_stay_text() {
-        let document =
-            parse(r#" [{"a":1.50,"b\u0031":"x"},{}]"#).map_err(|p| p.message().to_owned());
+        let document = parse(r#" [{"a":1.50,"b\u0031":"x"},{}]"#).map_err(|p| p.message().to_owned());
         let document = document.expect("it is valid");
         assert_eq!(document.rows().len(), 2);
         assert_eq!(document.rows()[0].get("a").map(RawValue::get), Some("1.50"));
-        assert_eq!(
-            document.rows()[0].get("b1").map(RawValue::get),
-            Some("\"x\"")
-        );
+        assert_eq!(document.rows()[0].get("b1").map(RawValue::get), Some("\"x\""));
     }
 
     #[test]

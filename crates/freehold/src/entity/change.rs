@@ -39,10 +39,7 @@ impl Terms {
 /// wants a guard and there is none.
 pub(super) fn terms(write: &Write<'_>, version: Option<i64>) -> Result<Terms, Problem> {
     let Write {
-        table,
-        query,
-        headers,
-        ..
+        table, query, headers, ..
     } = write;
     let name = &table.shape.name;
     if query.filters.is_empty() {
@@ -55,8 +52,7 @@ pub(super) fn terms(write: &Write<'_>, version: Option<i64>) -> Result<Terms, Pr
         .with_hint("say which rows: ?id=eq.7"));
     }
     if query.limit.is_some() || query.offset > 0 {
-        return Err(Problem::grammar("a change takes no limit and offset")
-            .with_hint("say which rows with filters"));
+        return Err(Problem::grammar("a change takes no limit and offset").with_hint("say which rows with filters"));
     }
     for filter in &query.filters {
         table.column(&filter.column, NO_COLUMN)?;
@@ -96,20 +92,11 @@ fn key_list(write: &Write<'_>) -> String {
 }
 
 fn bad_guard(message: &str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "bad-precondition",
-        "FH400",
-        message,
-    )
+    Problem::new(StatusCode::BAD_REQUEST, "bad-precondition", "FH400", message)
 }
 
 /// Appends which rows: the filters, and the version the guard wants.
-pub(super) fn push_where(
-    statement: &mut Statement,
-    write: &Write<'_>,
-    guard: &Guard,
-) -> Result<(), Problem> {
+pub(super) fn push_where(statement: &mut Statement, write: &Write<'_>, guard: &Guard) -> Result<(), Problem> {
     push_filters(statement, write.table, &write.query.filters)?;
     if let Guard::Version(versions) = guard {
         statement.push(" and t.\"version\" = any(");
@@ -123,16 +110,9 @@ pub(super) fn push_where(
 /// # Errors
 /// 412 with the current version when the guard is not met, 404 when a guarded row is not there, 406 when one row was
 /// asked for and the change would touch another number; nothing is changed then.
-pub(super) async fn carry_out(
-    write: &Write<'_>,
-    statement: &Statement,
-    terms: &Terms,
-) -> Result<Outcome, Problem> {
+pub(super) async fn carry_out(write: &Write<'_>, statement: &Statement, terms: &Terms) -> Result<Outcome, Problem> {
     let Write {
-        surface,
-        runner,
-        table,
-        ..
+        surface, runner, table, ..
     } = write;
     let _wake = Wake(&surface.written);
     let outcome = match terms.reach {
@@ -152,7 +132,10 @@ pub(super) async fn carry_out(
     Ok(outcome)
 }
 
-fn needed_check(terms: &Terms) -> Option<fn(&Outcome) -> Result<(), Problem>> {
+/// A look at what a write touched, before it is committed.
+type Check = fn(&Outcome) -> Result<(), Problem>;
+
+fn needed_check(terms: &Terms) -> Option<Check> {
     match (terms.form, terms.preferences.answer) {
         (Form::Object, _) => Some(|outcome| match outcome.affected {
             1 => Ok(()),
@@ -185,10 +168,7 @@ async fn explain(write: &Write<'_>) -> Problem {
     let mut statement = Statement::new();
     statement.push("select null::text, ");
     super::sql::push_version(&mut statement, table, "t");
-    statement
-        .push(" from ")
-        .push(&table.qualified)
-        .push(" as t");
+    statement.push(" from ").push(&table.qualified).push(" as t");
     if let Err(problem) = push_filters(&mut statement, table, &query.filters) {
         return problem;
     }
@@ -230,9 +210,7 @@ pub(super) fn stale(table: &str, version: Option<i64>) -> Problem {
 pub(super) fn respond(terms: &Terms, outcome: Outcome, range: Range) -> Response<Body> {
     let affected = outcome.affected;
     let version = match outcome.rows.as_slice() {
-        [row] if terms.reach == Rows::AtMostOne || terms.form == Form::Object => {
-            answer::version(row)
-        }
+        [row] if terms.reach == Rows::AtMostOne || terms.form == Form::Object => answer::version(row),
         _ => None,
     };
     let mut response = answer::written(

@@ -17,8 +17,7 @@ pub(super) fn to_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Result<Ve
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let names = reader.headers().map_err(|e| invalid(&e))?.clone();
     if names.is_empty() {
-        return Err(Problem::body("the CSV has no header line")
-            .with_hint("the first line names the columns"));
+        return Err(Problem::body("the CSV has no header line").with_hint("the first line names the columns"));
     }
     if names.len() > limits::COLUMNS_MAX {
         return Err(Problem::body("the CSV has too many columns"));
@@ -27,21 +26,13 @@ pub(super) fn to_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Result<Ve
     for name in &names {
         let name = name.trim_start_matches('\u{feff}');
         if name.is_empty() {
-            return Err(Problem::body(
-                "a column in the CSV's header line has no name",
-            ));
+            return Err(Problem::body("a column in the CSV's header line has no name"));
         }
         let key = format!("{}:", serde_json::Value::from(name)).into_bytes();
         if keys.iter().any(|(known, _)| *known == key) {
-            return Err(Problem::body(format!(
-                "the CSV's header line names `{name}` twice"
-            )));
+            return Err(Problem::body(format!("the CSV's header line names `{name}` twice")));
         }
-        let form = if is_json(name) {
-            Form::Json
-        } else {
-            Form::Text
-        };
+        let form = if is_json(name) { Form::Json } else { Form::Text };
         keys.push((key, form));
     }
     let mut json = Vec::with_capacity(bytes.len() * 2);
@@ -63,8 +54,8 @@ pub(super) fn to_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Result<Ve
                     json.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
                 }
                 (text, Form::Json) => {
-                    let checked: &RawValue = serde_json::from_str(text)
-                        .map_err(|e| no_json(names.get(place), record.position(), &e))?;
+                    let checked: &RawValue =
+                        serde_json::from_str(text).map_err(|e| no_json(names.get(place), record.position(), &e))?;
                     json.extend_from_slice(checked.get().as_bytes());
                 }
             }
@@ -82,15 +73,8 @@ enum Form {
     Json,
 }
 
-fn no_json(
-    name: Option<&str>,
-    position: Option<&csv::Position>,
-    error: &serde_json::Error,
-) -> Problem {
-    let message = format!(
-        "`{}` in the CSV is not valid JSON",
-        name.unwrap_or_default()
-    );
+fn no_json(name: Option<&str>, position: Option<&csv::Position>, error: &serde_json::Error) -> Problem {
+    let message = format!("`{}` in the CSV is not valid JSON", name.unwrap_or_default());
     Problem::body(message)
         .with_details(error.to_string())
         .with_member("line", position.map(csv::Position::line))

@@ -13,9 +13,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{NoTls, Row};
 
 use super::fault::{self, Fault};
-use super::limits::{
-    ATTEMPTS_MAX, CANCEL_TIME_MAX, PAUSE_FIRST_MS, POOL_WAIT_MAX, REQUEST_TIME_MAX, SHAPES_MAX,
-};
+use super::limits::{ATTEMPTS_MAX, CANCEL_TIME_MAX, PAUSE_FIRST_MS, POOL_WAIT_MAX, REQUEST_TIME_MAX, SHAPES_MAX};
 use super::problem::Problem;
 use super::sql::Statement;
 
@@ -157,11 +155,7 @@ impl Runner<'_> {
             match end {
                 Ok(Ok(outcome)) => return Ok(outcome),
                 Ok(Err(problem)) => return Err(Fault::Refused(problem)),
-                Err(error) => {
-                    attempt = self
-                        .prepare_retry(error, attempt, client, Repeat::Unsafe)
-                        .await?
-                }
+                Err(error) => attempt = self.prepare_retry(error, attempt, client, Repeat::Unsafe).await?,
             }
         }
     }
@@ -199,8 +193,7 @@ impl Runner<'_> {
             self.pool.manager().statement_caches.clear();
             return Ok(attempt + 1);
         }
-        let lost_race = *code == SqlState::T_R_SERIALIZATION_FAILURE
-            || *code == SqlState::T_R_DEADLOCK_DETECTED;
+        let lost_race = *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED;
         if !lost_race || attempt >= ATTEMPTS_MAX {
             return Err(Fault::Database(error));
         }
@@ -243,15 +236,10 @@ fn is_stale_plan(error: &tokio_postgres::Error) -> bool {
         return false;
     };
     *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
-        || (*db.code() == SqlState::FEATURE_NOT_SUPPORTED
-            && db.routine() == Some("RevalidateCachedQuery"))
+        || (*db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.routine() == Some("RevalidateCachedQuery"))
 }
 
-async fn send(
-    client: &Object,
-    statement: &Statement,
-    how: How,
-) -> Result<Outcome, tokio_postgres::Error> {
+async fn send(client: &Object, statement: &Statement, how: How) -> Result<Outcome, tokio_postgres::Error> {
     let params = &statement.params;
     let stream = match how {
         How::Prepared => {
@@ -277,10 +265,7 @@ async fn send(
 async fn cancel(client: Object) -> Fault {
     let token = client.cancel_token();
     drop(Object::take(client));
-    if !matches!(
-        timeout(CANCEL_TIME_MAX, token.cancel_query(NoTls)).await,
-        Ok(Ok(()))
-    ) {
+    if !matches!(timeout(CANCEL_TIME_MAX, token.cancel_query(NoTls)).await, Ok(Ok(()))) {
         tracing::warn!("a statement that ran out of time could not be cancelled");
     }
     Fault::Refused(fault::out_of_time(StatusCode::GATEWAY_TIMEOUT))

@@ -24,8 +24,7 @@ impl Fault {
         match self {
             Self::Refused(problem) => problem,
             Self::Pool(reason) => {
-                let problem =
-                    Problem::unavailable("no-connection", "PGRST000", "the service is busy");
+                let problem = Problem::unavailable("no-connection", "PGRST000", "the service is busy");
                 traced(problem, &reason)
             }
             Self::Database(error) => match error.as_db_error() {
@@ -43,8 +42,7 @@ pub(super) fn out_of_time(status: StatusCode) -> Problem {
 }
 
 fn lost(error: &tokio_postgres::Error) -> Problem {
-    let message =
-        "the connection to the database was lost; a write may or may not have been carried out";
+    let message = "the connection to the database was lost; a write may or may not have been carried out";
     traced(
         Problem::unavailable("connection-lost", "PGRST001", message),
         &error.to_string(),
@@ -73,9 +71,7 @@ fn describe(db: &DbError, table: &Served, tables: &Tables) -> Problem {
         SqlState::UNIQUE_VIOLATION | SqlState::EXCLUSION_VIOLATION => {
             refuse(StatusCode::CONFLICT, "already-exists", db, table, tables)
         }
-        SqlState::FOREIGN_KEY_VIOLATION => {
-            refuse(StatusCode::CONFLICT, "reference", db, table, tables)
-        }
+        SqlState::FOREIGN_KEY_VIOLATION => refuse(StatusCode::CONFLICT, "reference", db, table, tables),
         SqlState::CHECK_VIOLATION => refuse(StatusCode::BAD_REQUEST, "rule", db, table, tables),
         SqlState::NOT_NULL_VIOLATION => {
             let column = db.column().unwrap_or("a column");
@@ -93,15 +89,9 @@ fn describe(db: &DbError, table: &Served, tables: &Tables) -> Problem {
             let problem = plain(StatusCode::BAD_REQUEST, "refused", db, db.message());
             pass(problem, db)
         }
-        SqlState::INSUFFICIENT_PRIVILEGE => plain(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            db,
-            "this is not permitted",
-        ),
+        SqlState::INSUFFICIENT_PRIVILEGE => plain(StatusCode::FORBIDDEN, "forbidden", db, "this is not permitted"),
         SqlState::LOCK_NOT_AVAILABLE => {
-            let problem =
-                Problem::unavailable("locked", code.code(), "another write holds the row");
+            let problem = Problem::unavailable("locked", code.code(), "another write holds the row");
             traced(problem, db.message())
         }
         SqlState::QUERY_CANCELED => {
@@ -135,18 +125,9 @@ fn by_class(db: &DbError) -> Problem {
         // Data exceptions quote what the client sent; syntax and type errors name columns, types and operators.
         "22" => plain(StatusCode::BAD_REQUEST, "bad-value", db, db.message()),
         "42" if is_mismatch(db) => plain(StatusCode::BAD_REQUEST, "bad-type", db, db.message()),
-        "23" => plain(
-            StatusCode::CONFLICT,
-            "rule",
-            db,
-            "a rule of the table is violated",
-        ),
+        "23" => plain(StatusCode::CONFLICT, "rule", db, "a rule of the table is violated"),
         "08" | "53" | "57" => traced(
-            Problem::unavailable(
-                "unavailable",
-                db.code().code(),
-                "the database is not available",
-            ),
+            Problem::unavailable("unavailable", db.code().code(), "the database is not available"),
             db.message(),
         ),
         _ => traced(
@@ -164,6 +145,7 @@ fn by_class(db: &DbError) -> Problem {
 fn is_mismatch(db: &DbError) -> bool {
     [
         SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_OBJECT,
         SqlState::DATATYPE_MISMATCH,
         SqlState::AMBIGUOUS_FUNCTION,
         SqlState::CANNOT_COERCE,
@@ -173,12 +155,7 @@ fn is_mismatch(db: &DbError) -> bool {
     .contains(db.code())
 }
 
-fn plain(
-    status: StatusCode,
-    kind: &'static str,
-    db: &DbError,
-    message: impl Into<String>,
-) -> Problem {
+fn plain(status: StatusCode, kind: &'static str, db: &DbError, message: impl Into<String>) -> Problem {
     Problem::new(status, kind, db.code().code(), message)
 }
 
@@ -198,23 +175,14 @@ fn own(db: &DbError, table: &Served) -> Problem {
     let code = db.code().code();
     let message = db.message();
     let problem = match code {
-        "FH002" => plain(StatusCode::METHOD_NOT_ALLOWED, "append-only", db, message)
-            .with_header(header::ALLOW, table.allow()),
+        "FH002" => {
+            plain(StatusCode::METHOD_NOT_ALLOWED, "append-only", db, message).with_header(header::ALLOW, table.allow())
+        }
         "FH003" => plain(StatusCode::FORBIDDEN, "truncate-refused", db, message),
         "FH006" => Problem::unavailable("recovering", code, message),
-        "FH001" => plain(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "unknown-reference",
-            db,
-            message,
-        ),
+        "FH001" => plain(StatusCode::UNPROCESSABLE_ENTITY, "unknown-reference", db, message),
         "FH004" => plain(StatusCode::UNPROCESSABLE_ENTITY, "key-changed", db, message),
-        "FH005" => plain(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "event-refused",
-            db,
-            message,
-        ),
+        "FH005" => plain(StatusCode::UNPROCESSABLE_ENTITY, "event-refused", db, message),
         _ => plain(StatusCode::UNPROCESSABLE_ENTITY, "refused", db, message),
     };
     let problem = match db.column() {
@@ -225,23 +193,14 @@ fn own(db: &DbError, table: &Served) -> Problem {
 }
 
 /// A constraint's refusal, as a sentence about the field.
-fn refuse(
-    status: StatusCode,
-    kind: &'static str,
-    db: &DbError,
-    table: &Served,
-    tables: &Tables,
-) -> Problem {
+fn refuse(status: StatusCode, kind: &'static str, db: &DbError, table: &Served, tables: &Tables) -> Problem {
     let name = db.constraint().unwrap_or("unknown");
     let of = db.table().unwrap_or(&table.shape.name);
     let known = tables.get(of).and_then(|t| t.shape.constraints.get(name));
     let message = match known {
         // The row refers to itself or is referred to: only the server's message tells which end was touched.
         _ if kind == "reference" && db.message().starts_with("update or delete") => {
-            format!(
-                "rows of `{of}` still refer to this row of `{}`",
-                table.shape.name
-            )
+            format!("rows of `{of}` still refer to this row of `{}`", table.shape.name)
         }
         Some(constraint) => sentence(name, constraint),
         None => format!("a row of `{of}` violates the rule `{name}`"),
@@ -273,10 +232,7 @@ fn sentence(name: &str, constraint: &Constraint) -> String {
         }
         ConstraintKind::Check => {
             let verb = if several { "violate" } else { "violates" };
-            format!(
-                "{fields} {verb} the rule `{name}`: {}",
-                constraint.definition
-            )
+            format!("{fields} {verb} the rule `{name}`: {}", constraint.definition)
         }
         ConstraintKind::Exclusion => format!("a row that overlaps in {fields} exists already"),
         ConstraintKind::Other => format!("{fields} does not satisfy `{name}`"),

@@ -58,20 +58,18 @@ fn meaning<'t>(table: &'t Served, name: &str) -> Result<Meaning<'t>, Problem> {
         if let Some(child) = table.children.iter().find(|c| c.table == name) {
             return Ok(Meaning::Child(child));
         }
-        return Err(table.column(name, "PGRST204").err().unwrap_or_else(|| {
-            Problem::body(format!("`{}` has no column `{name}`", table.shape.name))
-        }));
+        return Err(table
+            .column(name, "PGRST204")
+            .err()
+            .unwrap_or_else(|| Problem::body(format!("`{}` has no column `{name}`", table.shape.name))));
     };
     if let Some(source) = table.kept_by_library(name) {
         let message = format!("`{name}` is a cached column: it follows `{source}`");
-        return Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "cached-column",
-            "FH422",
-            message,
-        )
-        .with_hint("leave it out; it changes when its source changes")
-        .with_member("column", name));
+        return Err(
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "cached-column", "FH422", message)
+                .with_hint("leave it out; it changes when its source changes")
+                .with_member("column", name),
+        );
     }
     match column.filled {
         Filled::ByWriter | Filled::ByDefaultIdentity => Ok(Meaning::Column(column)),
@@ -139,9 +137,7 @@ fn level<'t>(
             Meaning::Touch => {}
             Meaning::Version => check_no_version(rows)?,
             Meaning::Child(child) => {
-                found
-                    .nested
-                    .push(nested(tables, table, child, rows, depth)?);
+                found.nested.push(nested(tables, table, child, rows, depth)?);
             }
         }
     }
@@ -151,14 +147,9 @@ fn level<'t>(
 fn check_same(names: &[&str], rows: &[&Fields<'_>]) -> Result<(), Problem> {
     let set: HashSet<&str> = names.iter().copied().collect();
     for (place, row) in rows.iter().enumerate() {
-        let in_order = row
-            .0
-            .iter()
-            .map(|(n, _)| n.as_ref())
-            .eq(names.iter().copied());
+        let in_order = row.0.iter().map(|(n, _)| n.as_ref()).eq(names.iter().copied());
         // Names within a row are distinct, so equal numbers of the same names are the same names.
-        let same = in_order
-            || (row.0.len() == set.len() && row.0.iter().all(|(n, _)| set.contains(n.as_ref())));
+        let same = in_order || (row.0.len() == set.len() && row.0.iter().all(|(n, _)| set.contains(n.as_ref())));
         if !same {
             return Err(Problem::body("All object keys must match")
                 .with_details(format!("row {} differs from row 1", place + 1))
@@ -214,18 +205,12 @@ fn nested<'t>(
     })
 }
 
-fn read_rows<'a>(
-    name: &str,
-    arity: Arity,
-    value: &'a RawValue,
-    rows: &mut Vec<Fields<'a>>,
-) -> Result<(), Problem> {
+fn read_rows<'a>(name: &str, arity: Arity, value: &'a RawValue, rows: &mut Vec<Fields<'a>>) -> Result<(), Problem> {
     let text = value.get();
     match (text.bytes().next(), arity) {
         (Some(b'n'), _) => {}
         (Some(b'['), _) => {
-            let many: Vec<Fields<'a>> =
-                serde_json::from_str(text).map_err(|e| body::invalid(&e))?;
+            let many: Vec<Fields<'a>> = serde_json::from_str(text).map_err(|e| body::invalid(&e))?;
             rows.extend(many);
         }
         (Some(b'{'), Arity::One) => {
@@ -235,9 +220,7 @@ fn read_rows<'a>(
             return Err(Problem::body(format!("`{name}` must be an object or null")));
         }
         (_, Arity::Many) => {
-            return Err(Problem::body(format!(
-                "`{name}` must be an array of objects"
-            )));
+            return Err(Problem::body(format!("`{name}` must be an array of objects")));
         }
     }
     Ok(())
@@ -259,9 +242,7 @@ pub(super) fn change<'t>(table: &'t Served, fields: &Fields<'_>) -> Result<Chang
             Meaning::Version => change.version = read_version(value)?,
             Meaning::Child(child) => {
                 let message = format!("rows of `{}` are changed on their own", child.table);
-                return Err(
-                    Problem::body(message).with_hint(format!("send them to /{}", child.table))
-                );
+                return Err(Problem::body(message).with_hint(format!("send them to /{}", child.table)));
             }
         }
     }
@@ -273,7 +254,8 @@ fn read_version(value: &RawValue) -> Result<Option<i64>, Problem> {
     if text == "null" {
         return Ok(None);
     }
-    text.trim_matches('"').parse().map(Some).map_err(|_| {
-        Problem::body("`version` must be a whole number").with_member("column", "version")
-    })
+    text.trim_matches('"')
+        .parse()
+        .map(Some)
+        .map_err(|_| Problem::body("`version` must be a whole number").with_member("column", "version"))
 }

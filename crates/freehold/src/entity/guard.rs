@@ -38,8 +38,7 @@ enum Weak {
 /// Writes a version as an entity tag.
 pub(super) fn etag(version: i64) -> HeaderValue {
     // Digits and quotes are always a valid header; the fallback is a tag that matches nothing.
-    HeaderValue::try_from(format!("\"{version}\""))
-        .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// Reads `If-Match`.
@@ -122,9 +121,7 @@ impl Guard {
     pub(super) fn and_version(self, version: Option<i64>) -> Self {
         match (self, version) {
             (guard, None) => guard,
-            (Self::Version(listed), Some(v)) => {
-                Self::Version(listed.into_iter().filter(|l| *l == v).collect())
-            }
+            (Self::Version(listed), Some(v)) => Self::Version(listed.into_iter().filter(|l| *l == v).collect()),
             (_, Some(v)) => Self::Version(vec![v]),
         }
     }
@@ -147,10 +144,7 @@ mod tests {
         let guard = |v| if_match(&with(header::IF_MATCH, v)).map_err(|p| p.status());
         assert_eq!(guard(&[]), Ok(Guard::None));
         assert_eq!(guard(&["\"3\""]), Ok(Guard::Version(vec![3])));
-        assert_eq!(
-            guard(&["\"3\", \"x\"", "\"5\""]),
-            Ok(Guard::Version(vec![3, 5]))
-        );
+        assert_eq!(guard(&["\"3\", \"x\"", "\"5\""]), Ok(Guard::Version(vec![3, 5])));
         assert_eq!(guard(&["\"x\""]), Ok(Guard::Version(vec![])));
         assert_eq!(guard(&["*"]), Ok(Guard::Present));
         assert_eq!(guard(&["W/\"3\""]), Err(StatusCode::BAD_REQUEST));
@@ -166,9 +160,6 @@ mod tests {
     #[test]
     fn header_and_body_must_both_hold() {
         assert_eq!(Guard::None.and_version(Some(2)), Guard::Version(vec![2]));
-        assert_eq!(
-            Guard::Version(vec![2, 3]).and_version(Some(4)),
-            Guard::Version(vec![])
-        );
+        assert_eq!(Guard::Version(vec![2, 3]).and_version(Some(4)), Guard::Version(vec![]));
     }
 }

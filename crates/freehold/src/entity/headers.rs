@@ -204,9 +204,6 @@ mod tests {
             read("text/csv; charset=latin1"),
             Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
         );
-        assert_eq!(
-            read("application/xml"),
-            Err(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-        );
+        assert_eq!(read("application/xml"), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
 }

@@ -17,10 +17,7 @@ use super::table::Served;
 use super::{Surface, fault, insert, read, remove, update, upsert};
 
 /// Answers one request; every refusal is a problem document.
-pub(super) async fn answer(
-    State(surface): State<Arc<Surface>>,
-    request: Request,
-) -> Response<Body> {
+pub(super) async fn answer(State(surface): State<Arc<Surface>>, request: Request) -> Response<Body> {
     match dispatch(&surface, request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
@@ -130,11 +127,7 @@ fn too_large() -> Problem {
     .with_header(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
-async fn receive(
-    body: Body,
-    headers: &axum::http::HeaderMap,
-    runner: Runner<'_>,
-) -> Result<Bytes, Problem> {
+async fn receive(body: Body, headers: &axum::http::HeaderMap, runner: Runner<'_>) -> Result<Bytes, Problem> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok())

@@ -19,11 +19,7 @@ use super::table::Served;
 use super::{Wake, nest};
 
 /// What stays as it is in a value of `Location`: letters, digits and what RFC 3986 leaves unreserved.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Writes the rows of the body; all or none.
 pub(super) async fn rows(write: Write<'_>, body: Bytes) -> Result<Response<Body>, Problem> {
@@ -37,9 +33,7 @@ pub(super) async fn rows(write: Write<'_>, body: Bytes) -> Result<Response<Body>
     let form = accepted(headers)?;
     let preferences = preferences(headers);
     if !query.filters.is_empty() || query.limit.is_some() || query.offset > 0 {
-        return Err(Problem::grammar(
-            "a POST takes neither filters nor limit and offset",
-        ));
+        return Err(Problem::grammar("a POST takes neither filters nor limit and offset"));
     }
     let json = body::to_json(body, content(headers)?, &table.shape)?;
     // Checked in to_json; the empty text would be refused as an empty body.
@@ -53,20 +47,14 @@ pub(super) async fn rows(write: Write<'_>, body: Bytes) -> Result<Response<Body>
     let found = if count == 0 {
         Vec::new()
     } else {
-        let number = if count == 1 {
-            Rows::AtMostOne
-        } else {
-            Rows::Any
-        };
+        let number = if count == 1 { Rows::AtMostOne } else { Rows::Any };
         let wanted = returning::wanted(preferences.answer, number);
         let shape = Shape::of(&document);
         drop(document);
         let statement = compile(&level, &query, shape, json, wanted)?;
         let _wake = Wake(&surface.written);
         let outcome = runner.write(&statement).await;
-        outcome
-            .map_err(|f| f.into_problem(table, &surface.tables))?
-            .rows
+        outcome.map_err(|f| f.into_problem(table, &surface.tables))?.rows
     };
     let identity = match found.as_slice() {
         [row] if count == 1 => Some((answer::version(row), location(table, row))),
@@ -100,22 +88,13 @@ impl Shape {
     }
 }
 
-fn compile(
-    level: &Level<'_>,
-    query: &Query,
-    shape: Shape,
-    json: Bytes,
-    wanted: Wanted,
-) -> Result<Statement, Problem> {
+fn compile(level: &Level<'_>, query: &Query, shape: Shape, json: Bytes, wanted: Wanted) -> Result<Statement, Problem> {
     if !level.nested.is_empty() || (level.columns.is_empty() && level.rows > 1) {
         return nest::compile(level, query, shape, json, wanted);
     }
     let table = level.table;
     let mut statement = Statement::new();
-    statement
-        .push("insert into ")
-        .push(&table.qualified)
-        .push(" as t ");
+    statement.push("insert into ").push(&table.qualified).push(" as t ");
     if level.columns.is_empty() {
         statement.push("default values");
     } else {

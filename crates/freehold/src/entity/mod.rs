@@ -1,6 +1,6 @@
 //! The generated API over owned tables: every table a path, every row reachable, no code to write.
 //!
-//! A request passes through, in this order: [`http`] (which table, which method), [`query`] (the grammar of the query
+//! A request passes through, in this order: `http` (which table, which method), [`query`] (the grammar of the query
 //! string), `headers` and `guard` (what is preferred, what is demanded), then one of `read`, `insert`, `update`,
 //! `upsert`, `remove`, each of which writes one statement with `sql` and runs it with `execute`. What goes wrong becomes
 //! a [`problem::Problem`] in `fault`.

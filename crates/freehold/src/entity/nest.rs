@@ -52,9 +52,7 @@ pub(super) fn compile(
     push_key(sql, root, None);
     match shape {
         Shape::Object => sql.push("x.e from (select ").param(Param::Body(json)),
-        Shape::Array => sql
-            .push("x.e from json_array_elements(")
-            .param(Param::Body(json)),
+        Shape::Array => sql.push("x.e from json_array_elements(").param(Param::Body(json)),
     };
     sql.push(match shape {
         Shape::Object => "::json as e) as x)",
@@ -98,10 +96,7 @@ impl Writer {
         let mut shown = Vec::new();
         for nested in &level.nested {
             if nested.level.rows == 0 {
-                shown.push(Shown {
-                    nested,
-                    number: None,
-                });
+                shown.push(Shown { nested, number: None });
                 continue;
             }
             let number = self.next;
@@ -123,9 +118,7 @@ impl Writer {
     /// `s1`: the posted rows of a child, each with its key and the key of its root.
     fn push_source(&mut self, parent: usize, number: usize, root: &Level<'_>, nested: &Nested<'_>) {
         let sql = &mut self.statement;
-        sql.push(", s")
-            .number(number)
-            .push(" as materialized (select ");
+        sql.push(", s").number(number).push(" as materialized (select ");
         push_key(sql, &nested.level, Some((nested, root)));
         for (place, to) in nested.link.to_columns.iter().enumerate() {
             sql.push("p.k").number(key_place(root, to));
@@ -160,11 +153,7 @@ impl Writer {
             .filter(|c| !in_key(&c.name) && !linked(&c.name))
             .collect();
         let links = nested.map(|n| n.link.columns.iter().enumerate());
-        let links: Vec<(usize, &String)> = links
-            .into_iter()
-            .flatten()
-            .filter(|(_, c)| !in_key(c))
-            .collect();
+        let links: Vec<(usize, &String)> = links.into_iter().flatten().filter(|(_, c)| !in_key(c)).collect();
         sql.push(", i").number(number).push(" as (insert into ");
         sql.push(&level.table.qualified).push(" as t (");
         let names = shape.key.iter().chain(links.iter().map(|(_, c)| *c));
@@ -172,18 +161,13 @@ impl Writer {
             sql.push(if place > 0 { ", " } else { "" }).name(name);
         }
         sql.push(")");
-        let is_identity = |k: &String| {
-            shape
-                .column(k)
-                .is_some_and(|c| c.filled == Filled::ByIdentity)
-        };
+        let is_identity = |k: &String| shape.column(k).is_some_and(|c| c.filled == Filled::ByIdentity);
         if shape.key.iter().any(is_identity) {
             sql.push(" overriding system value");
         }
         sql.push(" select ");
         for place in 0..shape.key.len() {
-            sql.push(if place > 0 { ", s.k" } else { "s.k" })
-                .number(place);
+            sql.push(if place > 0 { ", s.k" } else { "s.k" }).number(place);
         }
         for (place, (link, _)) in links.iter().enumerate() {
             let comma = place > 0 || !shape.key.is_empty();
@@ -216,8 +200,7 @@ impl Writer {
         push_shown(sql, within);
         sql.push(") as r group by ");
         for (place, column) in nested.link.columns.iter().enumerate() {
-            sql.push(if place > 0 { ", " } else { "" })
-                .column("t", column);
+            sql.push(if place > 0 { ", " } else { "" }).column("t", column);
         }
         sql.push(")");
     }
@@ -243,18 +226,10 @@ fn push_key(sql: &mut Statement, level: &Level<'_>, within: Option<(&Nested<'_>,
         if let Some(of_root) = link {
             sql.push("p.k").number(of_root);
         } else if is_given {
-            sql.push("coalesce((x.e->>")
-                .push(&ident::literal(name))
-                .push(")::");
-            sql.push(&column.cast)
-                .push(", ")
-                .push(default_of(column))
-                .push(")");
+            sql.push("coalesce((x.e->>").push(&ident::literal(name)).push(")::");
+            sql.push(&column.cast).push(", ").push(default_of(column)).push(")");
         } else {
-            sql.push("(")
-                .push(default_of(column))
-                .push(")::")
-                .push(&column.cast);
+            sql.push("(").push(default_of(column)).push(")::").push(&column.cast);
         }
         sql.push(" as k").number(place).push(", ");
     }

@@ -29,12 +29,7 @@ impl Problem {
     /// A problem of this status, kind (`stale-version`: the last part of its `type`), code (PostgREST's, PostgreSQL's
     /// or ours) and sentence.
     #[must_use]
-    pub fn new(
-        status: StatusCode,
-        kind: &'static str,
-        code: &str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(status: StatusCode, kind: &'static str, code: &str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             status,
             kind,
@@ -117,10 +112,7 @@ impl Problem {
     pub fn into_response(self) -> Response<Body> {
         let inner = *self.0;
         let mut members = inner.members;
-        members.insert(
-            "type".into(),
-            format!("urn:freehold:problem:{}", inner.kind).into(),
-        );
+        members.insert("type".into(), format!("urn:freehold:problem:{}", inner.kind).into());
         let title = inner.status.canonical_reason().unwrap_or("Error");
         members.insert("title".into(), title.into());
         members.insert("status".into(), inner.status.as_u16().into());

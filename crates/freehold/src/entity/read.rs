@@ -46,11 +46,7 @@ async fn one(
     let outcome = runner.read(&statement).await;
     let mut found = outcome.map_err(|f| f.into_problem(table, tables))?.rows;
     if form == Form::Object && found.len() != 1 {
-        let exact = if found.len() > 1 {
-            Exact::AtLeast
-        } else {
-            Exact::Yes
-        };
+        let exact = if found.len() > 1 { Exact::AtLeast } else { Exact::Yes };
         return Err(answer::not_singular(found.len() as u64, exact));
     }
     let Some(row) = found.pop() else {
@@ -106,12 +102,7 @@ fn select_one(table: &Served, query: &Query, form: Form) -> Result<Statement, Pr
     Ok(statement)
 }
 
-async fn list(
-    runner: Runner<'_>,
-    tables: &Tables,
-    table: &Served,
-    query: &Query,
-) -> Result<Response<Body>, Problem> {
+async fn list(runner: Runner<'_>, tables: &Tables, table: &Served, query: &Query) -> Result<Response<Body>, Problem> {
     let statement = select_list(table, query)?;
     let outcome = runner.read(&statement).await;
     let mut found = outcome.map_err(|f| f.into_problem(table, tables))?.rows;
@@ -119,15 +110,11 @@ async fn list(
         return Ok(answer::rows(StatusCode::OK, Form::Array, "[]".into()));
     };
     // The second column of this statement is the count.
-    let count = answer::version(&row)
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or(0);
+    let count = answer::version(&row).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     let mut response = answer::rows(StatusCode::OK, Form::Array, answer::held(row));
     answer::set_range(&mut response, query.offset, count);
     if count == ROWS_MAX && query.limit.is_none_or(|l| l > ROWS_MAX) {
-        response
-            .headers_mut()
-            .insert(ROWS_LIMIT, HeaderValue::from(ROWS_MAX));
+        response.headers_mut().insert(ROWS_LIMIT, HeaderValue::from(ROWS_MAX));
     }
     Ok(response)
 }
@@ -136,10 +123,7 @@ fn select_list(table: &Served, query: &Query) -> Result<Statement, Problem> {
     let mut statement = Statement::new();
     statement.push("select coalesce(json_agg(row_to_json(r)), '[]')::text, count(*) from (select ");
     push_select(&mut statement, table, query)?;
-    statement
-        .push(" from ")
-        .push(&table.qualified)
-        .push(" as t");
+    statement.push(" from ").push(&table.qualified).push(" as t");
     push_filters(&mut statement, table, &query.filters)?;
     push_order(&mut statement, table, &query.order)?;
     // A number in the text, not a parameter: the planner must see how few rows are wanted.

@@ -34,12 +34,7 @@ pub(super) enum Rows {
 }
 
 /// Appends ` returning …` for the row `t`.
-pub(super) fn push(
-    statement: &mut Statement,
-    table: &Served,
-    query: &Query,
-    wanted: Wanted,
-) -> Result<(), Problem> {
+pub(super) fn push(statement: &mut Statement, table: &Served, query: &Query, wanted: Wanted) -> Result<(), Problem> {
     if wanted == Wanted::Count {
         return Ok(());
     }

@@ -48,11 +48,7 @@ impl Param {
 }
 
 impl ToSql for Param {
-    fn to_sql(
-        &self,
-        ty: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Text(text) => text.to_sql(ty, out),
             Self::Body(bytes) => {
@@ -101,11 +97,7 @@ impl Statement {
     }
 
     /// Appends names of columns, each with its alias and commas between them.
-    pub(super) fn columns<'c>(
-        &mut self,
-        alias: &str,
-        columns: impl Iterator<Item = &'c Column>,
-    ) -> &mut Self {
+    pub(super) fn columns<'c>(&mut self, alias: &str, columns: impl Iterator<Item = &'c Column>) -> &mut Self {
         for (place, column) in columns.enumerate() {
             if place > 0 {
                 self.sql.push_str(", ");
@@ -127,10 +119,7 @@ impl Statement {
     }
 
     /// Appends `"name" type` for a list of column definitions.
-    pub(super) fn definitions<'c>(
-        &mut self,
-        columns: impl Iterator<Item = &'c Column>,
-    ) -> &mut Self {
+    pub(super) fn definitions<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> &mut Self {
         for (place, column) in columns.enumerate() {
             if place > 0 {
                 self.sql.push_str(", ");
@@ -169,11 +158,7 @@ pub(super) const NO_COLUMN: &str = "42703";
 ///
 /// # Errors
 /// A 400 for an unknown column, or an operator that its type does not have.
-pub(super) fn push_filters(
-    statement: &mut Statement,
-    table: &Served,
-    filters: &[Filter],
-) -> Result<(), Problem> {
+pub(super) fn push_filters(statement: &mut Statement, table: &Served, filters: &[Filter]) -> Result<(), Problem> {
     for (place, filter) in filters.iter().enumerate() {
         statement.push(if place == 0 { " where " } else { " and " });
         let column = table.column(&filter.column, NO_COLUMN)?;
@@ -192,18 +177,17 @@ pub(super) fn push_filters(
 fn push_test(statement: &mut Statement, column: &Column, test: &Test) -> Result<(), Problem> {
     statement.column("t", &column.name);
     match test {
-        Test::Compare(Comparison::Like | Comparison::LikeAnyCase, _)
-            if column.kind != Kind::Text =>
-        {
+        Test::Compare(Comparison::Like | Comparison::LikeAnyCase, _) if column.kind != Kind::Text => {
             return Err(wrong_type(column, "`like` works on text"));
         }
         Test::Compare(how, value) => {
-            statement
-                .push(operator(*how))
-                .param(Param::Text(value.clone()));
+            statement.push(operator(*how)).param(Param::Text(value.clone()));
             if column.cast != "text" && !matches!(how, Comparison::Like | Comparison::LikeAnyCase) {
                 statement.push("::").push(&column.cast);
             }
+        }
+        Test::In(_) if column.kind == Kind::Array => {
+            return Err(wrong_type(column, "`in` compares single values"));
         }
         Test::In(values) => {
             statement
@@ -254,11 +238,7 @@ fn wrong_type(column: &Column, rule: &str) -> Problem {
 ///
 /// # Errors
 /// A 400 for an unknown column.
-pub(super) fn push_order(
-    statement: &mut Statement,
-    table: &Served,
-    order: &[Sort],
-) -> Result<(), Problem> {
+pub(super) fn push_order(statement: &mut Statement, table: &Served, order: &[Sort]) -> Result<(), Problem> {
     for (place, sort) in order.iter().enumerate() {
         let column = table.column(&sort.column, NO_COLUMN)?;
         statement
@@ -280,11 +260,7 @@ pub(super) fn push_order(
 ///
 /// # Errors
 /// A 400 for an unknown column.
-pub(super) fn push_select(
-    statement: &mut Statement,
-    table: &Served,
-    query: &Query,
-) -> Result<(), Problem> {
+pub(super) fn push_select(statement: &mut Statement, table: &Served, query: &Query) -> Result<(), Problem> {
     let Some(names) = &query.select else {
         statement.push(&table.columns_sql);
         return Ok(());
@@ -310,9 +286,7 @@ pub(super) fn push_version(statement: &mut Statement, table: &Served, alias: &st
 
 /// Whether the filters can be met by one row at most: each column of the primary key equals a value.
 pub(super) fn pins_one(table: &Served, filters: &[Filter]) -> bool {
-    let equals = |f: &&Filter| {
-        f.sense == Sense::Plain && matches!(f.test, Test::Compare(Comparison::Equal, _))
-    };
+    let equals = |f: &&Filter| f.sense == Sense::Plain && matches!(f.test, Test::Compare(Comparison::Equal, _));
     let key = &table.shape.key;
     !key.is_empty()
         && key

@@ -81,10 +81,7 @@ pub(super) fn compile(
         .push(" as t set ");
     for (place, column) in columns.iter().enumerate() {
         statement.push(if place > 0 { ", " } else { "" });
-        statement
-            .name(&column.name)
-            .push(" = ")
-            .column("r", &column.name);
+        statement.name(&column.name).push(" = ").column("r", &column.name);
     }
     statement
         .push(" from json_to_record(")

@@ -29,12 +29,7 @@ pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Response<Body>,
     check_key(write.table, &write.query.filters, &fields)?;
     let change = fields::change(write.table, &fields)?;
     let is_key = |c: &&Column| write.table.shape.key.contains(&c.name);
-    let columns: Vec<&Column> = change
-        .columns
-        .iter()
-        .copied()
-        .filter(|c| !is_key(c))
-        .collect();
+    let columns: Vec<&Column> = change.columns.iter().copied().filter(|c| !is_key(c)).collect();
     let presence = presence(write.headers)?;
     if presence == Presence::Absent && change.version.is_none() {
         let terms = Terms {
@@ -76,9 +71,7 @@ fn presence(headers: &HeaderMap) -> Result<Presence, Problem> {
 fn check_filters(table: &Served, filters: &[Filter]) -> Result<(), Problem> {
     let name = &table.shape.name;
     if table.shape.key.is_empty() {
-        return Err(Problem::body(format!(
-            "`{name}` has no primary key to PUT by"
-        )));
+        return Err(Problem::body(format!("`{name}` has no primary key to PUT by")));
     }
     if pins_one(table, filters) && filters.len() == table.shape.key.len() {
         return Ok(());
@@ -100,8 +93,7 @@ fn check_key(table: &Served, filters: &[Filter], fields: &Fields<'_>) -> Result<
         let Some(given) = fields.get(name) else {
             continue;
         };
-        let text: String =
-            serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
+        let text: String = serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
         if key_value(filters, name) != Some(&text) {
             return Err(Problem::new(
                 StatusCode::BAD_REQUEST,
@@ -116,13 +108,10 @@ fn check_key(table: &Served, filters: &[Filter], fields: &Fields<'_>) -> Result<
 }
 
 fn key_value<'f>(filters: &'f [Filter], name: &str) -> Option<&'f String> {
-    filters
-        .iter()
-        .find(|f| f.column == name)
-        .and_then(|f| match &f.test {
-            Test::Compare(_, value) => Some(value),
-            Test::In(_) | Test::Is(_) => None,
-        })
+    filters.iter().find(|f| f.column == name).and_then(|f| match &f.test {
+        Test::Compare(_, value) => Some(value),
+        Test::In(_) | Test::Is(_) => None,
+    })
 }
 
 async fn put(
@@ -133,10 +122,7 @@ async fn put(
     json: Bytes,
 ) -> Result<Response<Body>, Problem> {
     let Write {
-        surface,
-        runner,
-        table,
-        ..
+        surface, runner, table, ..
     } = &write;
     let statement = compile(&write, &terms, columns, presence, json)?;
     let _wake = Wake(&surface.written);
@@ -158,13 +144,7 @@ async fn put(
     }
     let version = answer::version(row);
     let created = StatusCode::CREATED;
-    let mut response = answer::written(
-        terms.preferences,
-        terms.form,
-        created,
-        created,
-        outcome.rows,
-    );
+    let mut response = answer::written(terms.preferences, terms.form, created, created, outcome.rows);
     answer::set_version(&mut response, version);
     Ok(response)
 }
@@ -179,15 +159,10 @@ fn compile(
     let Write { table, query, .. } = write;
     let key = || table.shape.key.iter().filter_map(|k| table.shape.column(k));
     let mut sql = Statement::new();
-    sql.push("insert into ")
-        .push(&table.qualified)
-        .push(" as t (");
-    sql.names(key().chain(columns.iter().copied()))
-        .push(") select ");
+    sql.push("insert into ").push(&table.qualified).push(" as t (");
+    sql.names(key().chain(columns.iter().copied())).push(") select ");
     for (place, column) in key().enumerate() {
-        let value = key_value(&query.filters, &column.name)
-            .cloned()
-            .unwrap_or_default();
+        let value = key_value(&query.filters, &column.name).cloned().unwrap_or_default();
         sql.push(if place > 0 { ", " } else { "" });
         sql.param(Param::Text(value)).push("::").push(&column.cast);
     }
@@ -212,9 +187,7 @@ fn compile(
             };
             for (place, column) in set.into_iter().enumerate() {
                 sql.push(if place > 0 { ", " } else { "" });
-                sql.name(&column.name)
-                    .push(" = ")
-                    .column("excluded", &column.name);
+                sql.name(&column.name).push(" = ").column("excluded", &column.name);
             }
         }
     }

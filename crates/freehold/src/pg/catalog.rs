@@ -139,15 +139,9 @@ impl TableShape {
     pub fn is_unique(&self, columns: &[String]) -> bool {
         let covered = |of: &[String]| !of.is_empty() && of.iter().all(|c| columns.contains(c));
         let total = |c: &&Constraint| {
-            c.kind == ConstraintKind::Primary
-                || (c.kind == ConstraintKind::Unique && !c.definition.contains(" WHERE "))
+            c.kind == ConstraintKind::Primary || (c.kind == ConstraintKind::Unique && !c.definition.contains(" WHERE "))
         };
-        covered(&self.key)
-            || self
-                .constraints
-                .values()
-                .filter(total)
-                .any(|c| covered(&c.columns))
+        covered(&self.key) || self.constraints.values().filter(total).any(|c| covered(&c.columns))
     }
 }
 

@@ -60,10 +60,7 @@ mod tests {
     #[test]
     fn a_quoted_name_cannot_end_early() {
         assert_eq!(quote("order"), r#""order""#);
-        assert_eq!(
-            quote(r#"a" ; drop table x --"#),
-            r#""a"" ; drop table x --""#
-        );
+        assert_eq!(quote(r#"a" ; drop table x --"#), r#""a"" ; drop table x --""#);
         assert_eq!(qualified("s", "t\0"), r#""s"."t""#);
     }
 

@@ -33,6 +33,5 @@ pub fn place<'s>(sql: &'s str, freehold: &str) -> std::borrow::Cow<'s, str> {
     if freehold == "freehold" {
         return sql.into();
     }
-    sql.replace("freehold.", &format!("{}.", ident::quote(freehold)))
-        .into()
+    sql.replace("freehold.", &format!("{}.", ident::quote(freehold))).into()
 }

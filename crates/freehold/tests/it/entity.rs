@@ -135,8 +135,7 @@ fn service() -> Service {
 
 /// Connects to a new, empty database of the test server.
 async fn create_database() -> tokio_postgres::Config {
-    let url = std::env::var("FREEHOLD_TEST_PG")
-        .expect("FREEHOLD_TEST_PG is the URL of a test server's superuser");
+    let url = std::env::var("FREEHOLD_TEST_PG").expect("FREEHOLD_TEST_PG is the URL of a test server's superuser");
     let mut config: tokio_postgres::Config = url.parse().expect("FREEHOLD_TEST_PG is a URL");
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
     let name = format!("entity_{}_{number}", std::process::id());
@@ -151,10 +150,7 @@ async fn create_database() -> tokio_postgres::Config {
 }
 
 async fn connect(config: &tokio_postgres::Config) -> tokio_postgres::Client {
-    let (client, connection) = config
-        .connect(NoTls)
-        .await
-        .expect("the test server answers");
+    let (client, connection) = config.connect(NoTls).await.expect("the test server answers");
     tokio::spawn(connection);
     client
 }
@@ -167,12 +163,8 @@ impl Shop {
     pub(crate) async fn open_with(connections: usize) -> Self {
         let config = create_database().await;
         let sql = connect(&config).await;
-        sql.batch_execute(TABLES)
-            .await
-            .expect("the tables are created");
-        let catalog = catalog::load(&sql, "shop")
-            .await
-            .expect("the catalog is read");
+        sql.batch_execute(TABLES).await.expect("the tables are created");
+        let catalog = catalog::load(&sql, "shop").await.expect("the catalog is read");
         let manager = deadpool_postgres::Manager::new(config, NoTls);
         let pool = deadpool_postgres::Pool::builder(manager)
             .max_size(connections)
@@ -185,9 +177,7 @@ impl Shop {
             pool,
             written: written.clone(),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self {
@@ -220,11 +210,7 @@ impl Shop {
 
     pub(crate) async fn count(&self, table: &str) -> i64 {
         let text = format!("select count(*) from shop.{table}");
-        let row = self
-            .sql
-            .query_one(&text, &[])
-            .await
-            .expect("the table is counted");
+        let row = self.sql.query_one(&text, &[]).await.expect("the table is counted");
         row.get(0)
     }
 }
@@ -239,10 +225,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -253,10 +236,7 @@ impl Reply {
     pub(crate) fn problem(&self, status: u16, code: &str) -> String {
         let json = self.json();
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(
-            self.header("content-type"),
-            "application/problem+json; charset=utf-8"
-        );
+        assert_eq!(self.header("content-type"), "application/problem+json; charset=utf-8");
         assert_eq!(json["code"], code, "{self:?}");
         assert_eq!(json["status"], status);
         for member in ["type", "title", "detail", "message"] {

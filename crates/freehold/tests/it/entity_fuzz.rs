@@ -124,17 +124,9 @@ fn query(random: &mut fastrand::Rng) -> String {
         parts.push(match random.u8(..8) {
             0 => format!("select={column},{}", pick(random, &COLUMNS)),
             1 => format!("order={column}.desc"),
-            2 => format!(
-                "limit={}&offset={}",
-                pick(random, &VALUES),
-                pick(random, &VALUES)
-            ),
+            2 => format!("limit={}&offset={}", pick(random, &VALUES), pick(random, &VALUES)),
             3 => "id=eq.1".to_owned(),
-            _ => format!(
-                "{column}={}.{}",
-                pick(random, &OPERATORS),
-                pick(random, &VALUES)
-            ),
+            _ => format!("{column}={}.{}", pick(random, &OPERATORS), pick(random, &VALUES)),
         });
     }
     parts.join("&")
@@ -143,11 +135,7 @@ fn query(random: &mut fastrand::Rng) -> String {
 fn object(random: &mut fastrand::Rng) -> String {
     let mut fields = Vec::new();
     for _ in 0..random.usize(..4) {
-        fields.push(format!(
-            "\"{}\":{}",
-            pick(random, &FIELDS),
-            pick(random, &JSON)
-        ));
+        fields.push(format!("\"{}\":{}", pick(random, &FIELDS), pick(random, &JSON)));
     }
     format!("{{{}}}", fields.join(","))
 }
@@ -173,9 +161,7 @@ fn body(random: &mut fastrand::Rng) -> String {
 
 #[tokio::test]
 async fn a_request_at_random_is_never_a_failure_of_the_service() {
-    let seed = std::env::var("FREEHOLD_TEST_SEED")
-        .ok()
-        .and_then(|s| s.parse().ok());
+    let seed = std::env::var("FREEHOLD_TEST_SEED").ok().and_then(|s| s.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     let mut random = fastrand::Rng::with_seed(seed);
     let shop = Shop::open().await;

@@ -1,6 +1,7 @@
 //! The library against a real PostgreSQL.
 
 mod entity;
+mod entity_catalog;
 mod entity_fuzz;
 mod entity_read;
 mod entity_write;

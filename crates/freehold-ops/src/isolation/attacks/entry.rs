@@ -1,6 +1,6 @@
 //! Getting into a database that is another's.
 
-use super::super::attack::{Actor, Attack, Attempt, Ground, KEPT_OUT};
+use super::super::attack::{Actor, Attack, Attempt, Ground, KEPT_OUT, Proof};
 use super::super::scene::{Scene, Server};
 use crate::provision::literal;
 use freehold_manifest::model::Placement;
@@ -110,7 +110,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         Ground::Server,
         |scene| match scene.placement {
             Placement::Schema => Attempt::Absent(SHARED),
-            // A grant without the right to grant can end in a warning, so the catalogue is asked.
             _ => Attempt::proven(
                 format!(
                     "grant connect on database {} to {}; select has_database_privilege({}, {}, 'connect')",
@@ -119,7 +118,7 @@ pub(super) const ATTACKS: &[Attack] = &[
                     literal(&scene.attacker.names.app),
                     literal(&scene.victim.names.database)
                 ),
-                super::super::attack::Proof::Yes,
+                Proof::Granted,
             ),
         },
     ),

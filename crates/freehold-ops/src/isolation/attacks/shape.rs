@@ -1,6 +1,6 @@
 //! DDL of a service at work: only its migrations change its shape.
 
-use super::super::attack::{Actor, Attack, Attempt};
+use super::super::attack::{Actor, Attack, Attempt, Proof};
 use super::super::scene::Scene;
 
 const NO_TABLES: &str = "the service has no tables yet";
@@ -61,7 +61,6 @@ pub(super) const ATTACKS: &[Attack] = &[
         on_table(s, |t| format!("alter table {t} disable trigger user"))
     }),
     own("own-grant-table", "grant a table to everyone", |s| match s.tool() {
-        // A grant without the right to grant can end in a warning, so the catalogue is asked.
         Some(t) => Attempt::proven(
             format!(
                 "grant select on {} to public; select exists (select from pg_class c, aclexplode(c.relacl) a \
@@ -69,7 +68,7 @@ pub(super) const ATTACKS: &[Attack] = &[
                 t.sql(),
                 crate::provision::literal(&t.sql())
             ),
-            super::super::attack::Proof::Yes,
+            Proof::Granted,
         ),
         None => Attempt::Absent(NO_TABLES),
     }),

@@ -64,10 +64,7 @@ pub(super) fn order(value: &str) -> Result<Vec<Sort>, Problem> {
             return Err(bad_order(&term));
         }
         if order.iter().any(|s| s.column == sort.column) {
-            return Err(Problem::grammar(format!(
-                "`order` names `{}` twice",
-                sort.column
-            )));
+            return Err(Problem::grammar(format!("`order` names `{}` twice", sort.column)));
         }
         if order.len() == COLUMNS_MAX {
             return Err(Problem::grammar(format!(
@@ -112,9 +109,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, Problem> {
             None => return Ok(entries),
             Some(',') => {}
             Some(c) => {
-                return Err(Problem::grammar(format!(
-                    "`{c}` stands after a closing quote"
-                )));
+                return Err(Problem::grammar(format!("`{c}` stands after a closing quote")));
             }
         }
     }

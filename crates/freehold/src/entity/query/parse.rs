@@ -6,11 +6,8 @@ use super::{Comparison, Filter, Query, Sense, Test, Truth, list};
 use crate::entity::limits::{FILTERS_MAX, IN_VALUES_MAX};
 use crate::entity::problem::{Problem, nearest};
 
-const OPERATORS: [&str; 10] = [
-    "eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is",
-];
-const OPERATORS_LISTED: &str =
-    "known are eq, neq, gt, gte, lt, lte, like, ilike, in, is, each also after not.";
+const OPERATORS: [&str; 10] = ["eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is"];
+const OPERATORS_LISTED: &str = "known are eq, neq, gt, gte, lt, lte, like, ilike, in, is, each also after not.";
 const NOT_YET: [&str; 5] = ["and", "or", "not.and", "not.or", "on_conflict"];
 
 /// Reads a query string, percent-encoded as it came.
@@ -25,13 +22,9 @@ pub fn parse(text: &str) -> Result<Query, Problem> {
         let (name, value) = (decode(name)?, decode(value)?);
         match name.as_ref() {
             "select" if query.select.is_some() => return Err(twice("select")),
-            "select" => {
-                query.select = Some(list::names("select", &value)?).filter(|c| !c.is_empty())
-            }
+            "select" => query.select = Some(list::names("select", &value)?).filter(|c| !c.is_empty()),
             "columns" if query.columns.is_some() => return Err(twice("columns")),
-            "columns" => {
-                query.columns = Some(list::names("columns", &value)?).filter(|c| !c.is_empty())
-            }
+            "columns" => query.columns = Some(list::names("columns", &value)?).filter(|c| !c.is_empty()),
             "order" => {
                 ordered.once("order")?;
                 query.order = list::order(&value)?;
@@ -49,9 +42,7 @@ pub fn parse(text: &str) -> Result<Query, Problem> {
                     .with_hint("filters are column=operator.value, and all of them must hold"));
             }
             _ if query.filters.len() == FILTERS_MAX => {
-                return Err(Problem::grammar(format!(
-                    "a request has at most {FILTERS_MAX} filters"
-                )));
+                return Err(Problem::grammar(format!("a request has at most {FILTERS_MAX} filters")));
             }
             _ => query.filters.push(parse_filter(name, &value)?),
         }
@@ -75,8 +66,7 @@ impl Given {
 }
 
 fn twice(name: &str) -> Problem {
-    Problem::grammar(format!("`{name}` is given twice"))
-        .with_hint("give it once, with a comma between entries")
+    Problem::grammar(format!("`{name}` is given twice")).with_hint("give it once, with a comma between entries")
 }
 
 /// Reads one percent-encoded part of a URL; `+` is a space, as forms write it.
@@ -115,9 +105,7 @@ fn parse_filter(column: Cow<'_, str>, value: &str) -> Result<Filter, Problem> {
             || format!("write {column}=eq.{rest}; {OPERATORS_LISTED}"),
             |o| format!("write {column}={o}.value; {OPERATORS_LISTED}"),
         );
-        return Err(
-            Problem::grammar(format!("the filter on `{column}` has no operator")).with_hint(hint),
-        );
+        return Err(Problem::grammar(format!("the filter on `{column}` has no operator")).with_hint(hint));
     };
     let compare = |how| Test::Compare(how, operand.to_owned());
     let like = |how| Test::Compare(how, operand.replace('*', "%"));
@@ -153,8 +141,7 @@ fn parse_truth(column: &str, word: &str) -> Result<Truth, Problem> {
         "unknown" => Truth::Unknown,
         _ => {
             let message = format!("`is` on `{column}` does not know `{word}`");
-            return Err(Problem::grammar(message)
-                .with_hint("known are null, not_null, true, false, unknown"));
+            return Err(Problem::grammar(message).with_hint("known are null, not_null, true, false, unknown"));
         }
     })
 }
@@ -197,12 +184,7 @@ mod tests {
             ("a=eq.", "a", Sense::Plain, equal("")),
             ("a=eq.x.y", "a", Sense::Plain, equal("x.y")),
             ("a=eq.\"x\"", "a", Sense::Plain, equal("\"x\"")),
-            (
-                "a%20b=not.eq.x%2By+z",
-                "a b",
-                Sense::Negated,
-                equal("x+y z"),
-            ),
+            ("a%20b=not.eq.x%2By+z", "a b", Sense::Negated, equal("x+y z")),
             ("a=is.NULL", "a", Sense::Plain, Test::Is(Truth::Null)),
             (
                 "a=like.*x*",

@@ -43,10 +43,7 @@ pub(crate) async fn read_within(client: &Client, schema: &str) -> Result<Catalog
 
 async fn read(client: &Client, schema: &str) -> Result<Option<Catalog>, tokio_postgres::Error> {
     let known = client
-        .query_opt(
-            "select from pg_namespace where nspname = $1::text",
-            &[&schema],
-        )
+        .query_opt("select from pg_namespace where nspname = $1::text", &[&schema])
         .await?;
     if known.is_none() {
         return Ok(None);
@@ -145,14 +142,11 @@ select r.relname::text,
 
 fn add_column(catalog: &mut Catalog, schema: &str, row: &Row) -> Result<(), tokio_postgres::Error> {
     let name: String = row.try_get(0)?;
-    let table = catalog
-        .tables
-        .entry(name.clone())
-        .or_insert_with(|| TableShape {
-            schema: schema.to_owned(),
-            name,
-            ..TableShape::default()
-        });
+    let table = catalog.tables.entry(name.clone()).or_insert_with(|| TableShape {
+        schema: schema.to_owned(),
+        name,
+        ..TableShape::default()
+    });
     table.has_version |= row.try_get::<_, bool>(8)?;
     table.columns.push(Column {
         name: row.try_get(1)?,

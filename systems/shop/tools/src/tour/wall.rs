@@ -17,7 +17,7 @@ pub struct Wall {
     /// The order service's own database with its own credentials; without it, the last stop is left out
     #[arg(
         long = "order-database",
-        env = "FREEHOLD_TOUR_ORDER_URL",
+        env = "FREEHOLD_ORDER_DATABASE_URL",
         hide_env_values = true,
         value_name = "POSTGRES_URL"
     )]
@@ -46,13 +46,13 @@ impl Wall {
             "The order service's password opens its own database, and not the one next to it.",
         );
         let Some(SecretUrl(own)) = &self.own else {
-            screen.refusal("left out: set FREEHOLD_TOUR_ORDER_URL to the order service's postgres:// URL to see it");
+            screen.refusal("left out: set FREEHOLD_ORDER_DATABASE_URL to the order service's postgres:// URL to see it");
             return Ok(());
         };
         // The error's own text may quote the URL.
         let Ok(own) = own.parse::<Config>() else {
             bail!(
-                "FREEHOLD_TOUR_ORDER_URL is not a URL like postgres://user:password@host:port/database"
+                "FREEHOLD_ORDER_DATABASE_URL is not a URL like postgres://user:password@host:port/database"
             );
         };
         let user = own.get_user().unwrap_or_default();

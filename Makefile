@@ -1,0 +1,49 @@
+# make up · make demo · make test · make prove · make bench
+
+PROFILE ?= release
+ifeq ($(PROFILE),release)
+  BUILD = target/release
+else
+  BUILD = target/debug
+endif
+CARGO_BUILD = cargo build --locked --profile $(PROFILE) --package freehold-ops --package shop-tools --bins
+
+.PHONY: help up demo test prove bench check down postgres build
+
+help:
+	@echo 'make up      the shop: three services, three databases, until Ctrl-C'
+	@echo 'make demo    the shop, and a tour that ends by itself'
+	@echo 'make test    every test, with short versions of the long ones'
+	@echo 'make prove   the long versions: many seeds, many faults'
+	@echo 'make bench   figures beside their limits'
+	@echo 'make check   format, lints, documentation'
+	@echo 'make down    remove the shop'"'"'s private server and its data, after asking'
+
+up: build
+	@$(BUILD)/freehold up systems/shop --seed $(BUILD)/shop-seed
+
+demo: build
+	@$(BUILD)/freehold up systems/shop -- $(BUILD)/shop-tour
+
+test: postgres
+	@scripts/with-postgres scripts/test
+
+prove: postgres
+	@FREEHOLD_PROVE=1 PROPTEST_CASES=100000 scripts/with-postgres scripts/test
+
+bench: postgres
+	@scripts/bench
+
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --features freehold-ops/plant -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items
+
+down:
+	@$(BUILD)/freehold down systems/shop --destroy
+
+build: postgres
+	@$(CARGO_BUILD)
+
+postgres:
+	@scripts/install-postgres

@@ -1,0 +1,35 @@
+//! Figures beside their limits. Each figure is a ratio to the physical limit, measured in the same run as interleaved
+//! pairs; absolute rates belong to this machine and this minute.
+
+mod api;
+mod drain;
+mod footprint;
+mod http;
+mod latency;
+mod report;
+mod stage;
+
+use anyhow::Result;
+
+/// Interleaved pairs per figure; the median of their ratios is reported with the least and the greatest.
+const PAIRS: usize = 5;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|a| a == name);
+    let mut stage = stage::Stage::build().await?;
+    if wanted("footprint") {
+        footprint::measure(&mut stage).await?;
+    }
+    if wanted("api") {
+        api::measure(&mut stage).await?;
+    }
+    if wanted("latency") {
+        latency::measure(&mut stage).await?;
+    }
+    if wanted("drain") {
+        drain::measure(&mut stage).await?;
+    }
+    stage.close().await
+}

@@ -1,0 +1,164 @@
+//! Two services on a private server, started and stopped one by one.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use freehold_manifest::model::{Service, System};
+use freehold_ops::folder::Folder;
+use freehold_ops::ground::{self, Ground};
+use freehold_ops::migrate;
+use freehold_ops::secrets::Login;
+use tokio::process::{Child, Command};
+use tokio_postgres::{Client, NoTls};
+
+/// The longest wait for a service to answer.
+const READY_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) struct Stage {
+    pub(crate) ground: Ground,
+    pub(crate) folder: PathBuf,
+    pub(crate) program: PathBuf,
+    _temporary: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A fresh system in a folder of its own, its databases migrated and installed; no service runs.
+    pub(crate) async fn build() -> Result<Self> {
+        let temporary = tempfile::Builder::new().prefix("freehold-bench").tempdir()?;
+        let folder = temporary.path().join("system");
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("system"), &folder)?;
+        passable(temporary.path())?;
+        let read = Folder::read(&folder)?;
+        let system = read.checked.system.clone().context("the bench's own manifest is wrong")?;
+        let mut ground = Ground::open(&read, &system).await?;
+        ground.start().await?;
+        // For latency: when a row became visible is then in the database itself, on one clock for both sides.
+        let (server, _) = ground.servers.first().context("no private server")?;
+        let (admin, connection) = server.admin_config("postgres").connect(NoTls).await?;
+        tokio::spawn(connection);
+        admin.batch_execute("alter system set track_commit_timestamp = on").await?;
+        drop(admin);
+        server.restart().await?;
+        ground.provision().await?;
+        for service in &system.services {
+            ground::migrate_service(&ground, &read, service, migrate::To::Latest, &mut |_| {}).await?;
+        }
+        ground.install().await?;
+        let program = std::env::current_exe()?.with_file_name("freehold");
+        if !program.is_file() {
+            bail!("{} is not built: use `make bench`", program.display());
+        }
+        Ok(Self {
+            ground,
+            folder,
+            program,
+            _temporary: temporary,
+        })
+    }
+
+    pub(crate) fn system(&self) -> &System {
+        &self.ground.system
+    }
+
+    pub(crate) fn service(&self, name: &str) -> Result<&Service> {
+        self.system().service(name).context("no such service")
+    }
+
+    /// Starts a service and waits until it is ready; returns how long that took.
+    pub(crate) async fn serve(&self, name: &str) -> Result<(Child, Duration)> {
+        let service = self.service(name)?;
+        let begun = Instant::now();
+        let mut child = Command::new(&self.program)
+            .arg("serve")
+            .arg(&self.folder)
+            .arg(name)
+            .envs(self.ground.environment(service)?)
+            .env("FREEHOLD_LOG", "warn")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let url = format!("http://127.0.0.1:{}/health/ready", service.port);
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        loop {
+            if client.get(&url).send().await.is_ok_and(|a| a.status().is_success()) {
+                return Ok((child, begun.elapsed()));
+            }
+            if let Some(status) = child.try_wait()? {
+                bail!("service {name} ended: {status}");
+            }
+            if begun.elapsed() > READY_MAX {
+                bail!("service {name} did not get ready");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A connection to a service's database as its application role.
+    pub(crate) async fn client(&self, name: &str) -> Result<Client> {
+        let config = self.ground.login(self.service(name)?, Login::App)?;
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// A connection to a service's database that may do everything there.
+    pub(crate) async fn admin(&self, name: &str) -> Result<Client> {
+        let config = self.ground.clusters.of(name)?.admin(&format!("bench_{name}"));
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// The application role's URL, for PostgreSQL's own tools.
+    pub(crate) fn url(&self, name: &str) -> Result<String> {
+        Ok(ground::url_of(&self.ground.login(self.service(name)?, Login::App)?))
+    }
+
+    /// Runs a pgbench script; returns transactions per second.
+    pub(crate) async fn pgbench(&self, name: &str, script: &str, seconds: u32) -> Result<f64> {
+        let file = self.folder.join("pgbench.sql");
+        std::fs::write(&file, script)?;
+        let bin = self.ground.servers[0].0.binaries().program("pgbench");
+        let output = Command::new(if bin.is_file() { bin } else { "pgbench".into() })
+            .args(["--no-vacuum", "--protocol=prepared", "--client=8", "--jobs=2"])
+            .arg(format!("--time={seconds}"))
+            .arg(format!("--file={}", file.display()))
+            .arg(self.url(name)?)
+            .output()
+            .await
+            .context("cannot run pgbench")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.lines()
+            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+            .with_context(|| format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    pub(crate) async fn close(mut self) -> Result<()> {
+        for (server, _) in self.ground.servers.drain(..) {
+            server.destroy().await?;
+        }
+        Ok(())
+    }
+}
+
+/// PostgreSQL may run as another user, who has to pass through the folder.
+fn passable(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
