@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::folder::Folder;
 use crate::migrate::{self, Target};
-use crate::postgres::Server;
+use crate::postgres::{AccessRule, Server};
 use crate::provision::{self, Cluster, Clusters, Hold};
 use crate::secrets::{self, Login, Secrets};
 
@@ -104,11 +104,22 @@ impl Ground {
     /// What [`provision::apply`] says.
     pub async fn provision(&self) -> Result<provision::Plan> {
         let plan = provision::apply(&self.system, &self.clusters, &self.secrets).await?;
+        self.let_in(&[]).await?;
+        Ok(plan)
+    }
+
+    /// Sets who may enter the private servers: the services held, each its own database, and `more`.
+    ///
+    /// # Errors
+    /// What [`Server::set_access`] says.
+    pub async fn let_in(&self, more: &[AccessRule]) -> Result<()> {
         for (server, names) in &self.servers {
             let held: Vec<&Service> = self.system.services.iter().filter(|s| names.contains(&s.name)).collect();
-            server.set_access(&provision::access_on(&self.system, &held)).await?;
+            let mut rules = provision::access_on(&self.system, &held);
+            rules.extend_from_slice(more);
+            server.set_access(&rules).await?;
         }
-        Ok(plan)
+        Ok(())
     }
 
     /// How a service is migrated.

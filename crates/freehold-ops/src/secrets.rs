@@ -135,12 +135,8 @@ impl Secrets {
     }
 
     fn from_stored(system: &System, service: &str, stored: &Stored, env: &Lookup<'_>) -> Self {
-        let pick = |variable: &str, kept: Option<String>| {
-            env(variable)
-                .filter(|value| !value.is_empty())
-                .or(kept)
-                .map(Secret)
-        };
+        let pick =
+            |variable: &str, kept: Option<String>| env(variable).filter(|value| !value.is_empty()).or(kept).map(Secret);
         let passwords = Login::ALL
             .into_iter()
             .filter_map(|login| {
@@ -163,11 +159,7 @@ impl Secrets {
             passwords,
             feed: Feed {
                 accepts: tokens("ACCEPTS", subscribers(system, service), &stored.feed.accepts),
-                presents: tokens(
-                    "PRESENTS",
-                    producers.unwrap_or_default(),
-                    &stored.feed.presents,
-                ),
+                presents: tokens("PRESENTS", producers.unwrap_or_default(), &stored.feed.presents),
             },
         }
     }
@@ -210,11 +202,7 @@ pub fn ensure(system: &System, dir: &Path) -> Result<BTreeMap<String, Secrets>, 
     ensure_with(system, dir, &environment)
 }
 
-fn ensure_with(
-    system: &System,
-    dir: &Path,
-    env: &Lookup<'_>,
-) -> Result<BTreeMap<String, Secrets>, Error> {
+fn ensure_with(system: &System, dir: &Path, env: &Lookup<'_>) -> Result<BTreeMap<String, Secrets>, Error> {
     let mut before = BTreeMap::new();
     for service in &system.services {
         let stored = file::read(&path_of(dir, &service.name))?;

@@ -7,6 +7,8 @@ use clap::Subcommand;
 
 use super::Where;
 use super::borrowed::Borrowed;
+use crate::ground::Ground;
+use crate::isolation::{self, Matrix};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verify {
@@ -45,6 +47,62 @@ impl Isolation {
             Err(code) => return Ok(code),
         };
         let borrowed = Borrowed::open(&folder, &system).await?;
-        borrowed.with(async |_ground| Ok(ExitCode::SUCCESS)).await
+        let matrix = borrowed.with(async |ground| self.attack(ground).await).await?;
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&matrix)?);
+        } else {
+            print!("{}", matrix.render());
+        }
+        Ok(ExitCode::from(u8::from(!matrix.holds())))
+    }
+
+    #[cfg(not(feature = "plant"))]
+    async fn attack(&self, ground: &Ground) -> Result<Matrix> {
+        Ok(isolation::verify(&ground.system, &ground.clusters, &ground.secrets).await?)
+    }
+
+    #[cfg(feature = "plant")]
+    async fn attack(&self, ground: &Ground) -> Result<Matrix> {
+        let planted = match &self.plant {
+            None => None,
+            Some(name) => Some(planted::open(ground, name.parse()?).await?),
+        };
+        let matrix = isolation::verify(&ground.system, &ground.clusters, &ground.secrets).await;
+        if let Some(planted) = planted {
+            planted::close(ground, &planted).await?;
+        }
+        Ok(matrix?)
+    }
+}
+
+/// A wall opened on purpose, for the length of one run.
+#[cfg(feature = "plant")]
+mod planted {
+    use anyhow::{Context, Result};
+    use freehold_manifest::model::Mode;
+
+    use crate::ground::Ground;
+    use crate::isolation::plant::{Plant, Planted, plant};
+
+    pub(super) async fn open(ground: &Ground, defect: Plant) -> Result<Planted> {
+        let services = &ground.system.services;
+        let last = services.last().context("a system without services")?;
+        let walled = services.iter().find(|s| s.owns.iter().any(|t| t.mode == Mode::AppendOnly));
+        let (attacker, victim) = match defect {
+            Plant::OwnAppendOnly => {
+                let own = walled.context("no service owns an append-only table")?;
+                (own, own)
+            }
+            Plant::GrantDdl => (last, last),
+            Plant::GrantConnect | Plant::GrantRole | Plant::GrantSelect => (last, &services[0]),
+        };
+        let planted = plant(defect, &ground.system, &ground.clusters, attacker, victim).await?;
+        ground.let_in(&planted.access).await?;
+        Ok(planted)
+    }
+
+    pub(super) async fn close(ground: &Ground, planted: &Planted) -> Result<()> {
+        planted.undo(&ground.clusters).await?;
+        ground.let_in(&[]).await
     }
 }

@@ -6,6 +6,8 @@ use super::scene::Scene;
 pub(super) const DENIED: &[&str] = &["42501"];
 /// How a server keeps a role out of a database: no CONNECT, or no line of `pg_hba.conf`.
 pub(super) const KEPT_OUT: &[&str] = &["42501", "28000"];
+/// How a server keeps out who does not know the password: it asks for it, or has no line of `pg_hba.conf`.
+pub(super) const UNPROVEN: &[&str] = &["28P01", "28000"];
 /// How another server keeps a role out that it does not know.
 pub(super) const UNKNOWN_THERE: &[&str] = &["28P01"];
 
@@ -70,6 +72,8 @@ pub(super) enum Attempt {
     Connect(String),
     /// A replication connection to the database.
     Replicate(String),
+    /// A connection to the victim's database under the victim's name, with the attacker's password.
+    Impersonate,
     /// There is nothing to try it on.
     Absent(&'static str),
 }
@@ -104,9 +108,7 @@ pub(super) enum Transaction {
     /// It runs in a transaction that is rolled back.
     RolledBack,
     /// PostgreSQL runs it outside of transactions only; the administrator undoes it with this statement.
-    Outside {
-        undo: String,
-    },
+    Outside { undo: String },
 }
 
 impl Attack {
@@ -181,11 +183,7 @@ impl Attempt {
     }
 
     /// Several statements; with none of them, `absent` is the reason.
-    pub(super) fn each(
-        texts: impl IntoIterator<Item = String>,
-        proof: Proof,
-        absent: &'static str,
-    ) -> Self {
+    pub(super) fn each(texts: impl IntoIterator<Item = String>, proof: Proof, absent: &'static str) -> Self {
         let probes: Vec<_> = texts
             .into_iter()
             .map(|text| Probe {

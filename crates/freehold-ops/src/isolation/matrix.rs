@@ -77,13 +77,8 @@ impl Matrix {
         attacks: Vec<Trial>,
         not_excluded: Vec<Remainder>,
     ) -> Self {
-        let only = |wanted: fn(&Outcome) -> bool| {
-            attacks
-                .iter()
-                .filter(|trial| wanted(&trial.outcome))
-                .cloned()
-                .collect()
-        };
+        let only =
+            |wanted: fn(&Outcome) -> bool| attacks.iter().filter(|trial| wanted(&trial.outcome)).cloned().collect();
         Self {
             system: system.to_owned(),
             placement,
@@ -111,10 +106,7 @@ impl Matrix {
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = format!("{}\n", self.table());
-        let (tried, failed) = (
-            self.tried(),
-            self.succeeded.len() + self.inconclusive.len(),
-        );
+        let (tried, failed) = (self.tried(), self.succeeded.len() + self.inconclusive.len());
         let _ = writeln!(
             text,
             "{} of {tried} attacks refused, {} succeeded, {} inconclusive; placement {}",
@@ -206,9 +198,7 @@ mod tests {
     }
 
     fn matrix() -> Matrix {
-        let refused = || Outcome::Refused {
-            by: "42501".to_owned(),
-        };
+        let refused = || Outcome::Refused { by: "42501".to_owned() };
         let trials = vec![
             trial("user", "order", refused()),
             trial(
@@ -236,7 +226,10 @@ mod tests {
         assert!(!matrix.holds());
         assert_eq!(matrix.tried(), 2);
         let text = matrix.render();
-        assert!(text.contains("1 of 2 attacks refused, 1 succeeded, 0 inconclusive"), "{text}");
+        assert!(
+            text.contains("1 of 2 attacks refused, 1 succeeded, 0 inconclusive"),
+            "{text}"
+        );
         assert!(text.contains("order ▶ user  read-tables"), "{text}");
     }
 

@@ -206,12 +206,7 @@ async fn own_append_only(
     Ok((open, undo))
 }
 
-async fn query(
-    clusters: &Clusters,
-    service: &str,
-    database: &str,
-    text: &str,
-) -> Result<Vec<Row>, Error> {
+async fn query(clusters: &Clusters, service: &str, database: &str, text: &str) -> Result<Vec<Row>, Error> {
     let failed = |source| Error::Plant {
         database: database.to_owned(),
         statement: text.to_owned(),

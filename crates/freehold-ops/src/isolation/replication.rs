@@ -17,9 +17,7 @@ const PORT: u16 = 5432;
 ///
 /// # Errors
 /// The server's refusal inside, or that there is no way to it.
-pub(super) async fn connect(
-    config: &Config,
-) -> io::Result<Result<Client, tokio_postgres::Error>> {
+pub(super) async fn connect(config: &Config) -> io::Result<Result<Client, tokio_postgres::Error>> {
     let port = config.get_ports().first().copied().unwrap_or(PORT);
     let result = match config.get_hosts().first() {
         Some(Host::Tcp(host)) => {
@@ -82,11 +80,7 @@ fn with_parameter(message: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Asking<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         loop {
             match &mut this.startup {
@@ -129,11 +123,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Asking<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Asking<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }

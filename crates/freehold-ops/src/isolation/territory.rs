@@ -94,9 +94,7 @@ impl Territory {
             source,
         };
         let canary = canary(service, &names, clusters, secrets).await?;
-        let admin = connect(&cluster.admin(&names.database))
-            .await
-            .map_err(failed)?;
+        let admin = connect(&cluster.admin(&names.database)).await.map_err(failed)?;
         let relations = relations(&admin, service, &names).await.map_err(failed)?;
         let schemas = format!("{}, {}", literal(&names.schema), literal(&names.freehold));
         let sequences = format!(
@@ -114,8 +112,7 @@ impl Territory {
             literal(&names.freehold)
         );
         let hba = "select setting from pg_settings where name = 'hba_file' and setting is not null";
-        let installable =
-            "select name::text from pg_available_extensions where installed_version is null";
+        let installable = "select name::text from pg_available_extensions where installed_version is null";
         let installed = "select extname::text from pg_extension";
         Ok(Self {
             service: service.name.clone(),
@@ -133,9 +130,7 @@ impl Territory {
 
     /// Its tables of these kinds.
     pub(super) fn of<'a>(&'a self, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Relation> {
-        self.relations
-            .iter()
-            .filter(|relation| kinds.contains(&relation.kind))
+        self.relations.iter().filter(|relation| kinds.contains(&relation.kind))
     }
 
     /// The first of the tables it owns.
@@ -179,21 +174,15 @@ pub(super) fn password<'a>(
     service: &str,
     login: Login,
 ) -> Result<&'a crate::secrets::Secret, Error> {
-    let known = secrets.get(service).ok_or_else(|| {
-        crate::secrets::Error::Missing {
-            service: service.to_owned(),
-            what: login.word(),
-            variable: crate::secrets::password_variable(service, login),
-        }
+    let known = secrets.get(service).ok_or_else(|| crate::secrets::Error::Missing {
+        service: service.to_owned(),
+        what: login.word(),
+        variable: crate::secrets::password_variable(service, login),
     })?;
     Ok(known.password(login)?)
 }
 
-async fn relations(
-    admin: &Client,
-    service: &Service,
-    names: &Names,
-) -> Result<Vec<Relation>, tokio_postgres::Error> {
+async fn relations(admin: &Client, service: &Service, names: &Names) -> Result<Vec<Relation>, tokio_postgres::Error> {
     let query = "select n.nspname::text, c.relname::text, a.attname::text, \
                    exists (select from pg_statistic s where s.starelid = c.oid) \
                  from pg_class c \
@@ -204,9 +193,7 @@ async fn relations(
                    order by a.attnum limit 1) a on true \
                  where c.relkind in ('r', 'p') and n.nspname in ($1, $2) \
                  order by 1, 2";
-    let rows = admin
-        .query(query, &[&names.schema, &names.freehold])
-        .await?;
+    let rows = admin.query(query, &[&names.schema, &names.freehold]).await?;
     Ok(rows
         .iter()
         .map(|row| {

@@ -1,8 +1,6 @@
 //! Carries out one attack.
 
-use super::attack::{
-    Actor, Attack, Attempt, Ground, KEPT_OUT, Probe, Proof, Transaction, UNKNOWN_THERE,
-};
+use super::attack::{Actor, Attack, Attempt, Ground, KEPT_OUT, Probe, Proof, Transaction, UNKNOWN_THERE};
 use super::error::Error;
 use super::matrix::{Outcome, Trial};
 use super::replication;
@@ -48,11 +46,7 @@ enum Seen {
 }
 
 /// Carries out the attack; an error means that it could not be tried, for a reason on our side.
-pub(super) async fn run(
-    hand: &mut Hand<'_>,
-    attack: &Attack,
-    scene: &Scene<'_>,
-) -> Result<Trial, Error> {
+pub(super) async fn run(hand: &mut Hand<'_>, attack: &Attack, scene: &Scene<'_>) -> Result<Trial, Error> {
     let login = login(attack.actor);
     let attempt = (attack.attempt)(scene);
     let tried = carry_out(hand, attack, scene, attempt);
@@ -96,9 +90,17 @@ async fn carry_out(
                 Err(error) => Seen::Unclear(error.to_string()),
             }]
         }
-        Attempt::Statements(probes) => {
-            statements(hand, attack, scene, ground, &probes).await?
+        Attempt::Impersonate => {
+            let victim = &scene.victim.names;
+            let password = password(hand.means.secrets, &scene.attacker.service, login(attack.actor))?;
+            let cluster = hand.means.clusters.of(&scene.victim.service)?;
+            let config = cluster.login(&victim.app, password, &victim.database);
+            vec![match connect(&config).await {
+                Ok(_) => Seen::Through(format!("logged in as {}", victim.app)),
+                Err(error) => judge_error(attack, "login", &error),
+            }]
         }
+        Attempt::Statements(probes) => statements(hand, attack, scene, ground, &probes).await?,
     };
     Ok(sum(seen))
 }
@@ -117,12 +119,7 @@ fn config(
     Ok(cluster.login(login.role(&scene.attacker.names), password, database))
 }
 
-fn entered(
-    attack: &Attack,
-    scene: &Scene<'_>,
-    answer: Result<Client, tokio_postgres::Error>,
-    database: &str,
-) -> Seen {
+fn entered(attack: &Attack, scene: &Scene<'_>, answer: Result<Client, tokio_postgres::Error>, database: &str) -> Seen {
     match answer {
         Ok(_) => Seen::Through(format!("connected to database {database}")),
         Err(error) => kept_out(attack, scene, &error),
@@ -132,9 +129,8 @@ fn entered(
 /// Being kept out of a database that is not the attacker's own.
 fn kept_out(attack: &Attack, scene: &Scene<'_>, error: &tokio_postgres::Error) -> Seen {
     let code = error.code().map_or("", |code| code.code());
-    let unknown = attack.ground != Ground::Home
-        && scene.neighbours == Neighbours::TwoServers
-        && UNKNOWN_THERE.contains(&code);
+    let unknown =
+        attack.ground != Ground::Home && scene.neighbours == Neighbours::TwoServers && UNKNOWN_THERE.contains(&code);
     if KEPT_OUT.contains(&code) || unknown {
         Seen::Refused(code.to_owned())
     } else {
@@ -181,12 +177,7 @@ async fn statements(
     Ok(seen)
 }
 
-async fn rolled_back(
-    client: &Client,
-    attack: &Attack,
-    scene: &Scene<'_>,
-    probe: &Probe,
-) -> Seen {
+async fn rolled_back(client: &Client, attack: &Attack, scene: &Scene<'_>, probe: &Probe) -> Seen {
     // A reader's transactions are read only unless it says so, which is free to everyone.
     let mut begin = String::from("begin read write");
     if attack.actor == Actor::Owner {
@@ -215,46 +206,39 @@ async fn outside(client: &Client, attack: &Attack, scene: &Scene<'_>, probe: &Pr
     seen
 }
 
-fn judge(
-    attack: &Attack,
-    probe: &Probe,
-    answer: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>,
-) -> Seen {
+fn judge(attack: &Attack, probe: &Probe, answer: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>) -> Seen {
     let messages = match answer {
         Ok(messages) => messages,
-        Err(error) => {
-            let code = error.code().map_or("", |code| code.code());
-            return if attack.refusals.contains(&code) {
-                Seen::Refused(code.to_owned())
-            } else if attack.breaches.contains(&code) {
-                Seen::Through(format!("{}: {}", probe.text, told(&error)))
-            } else {
-                Seen::Unclear(format!("{}: {}", probe.text, told(&error)))
-            };
-        }
+        Err(error) => return judge_error(attack, &probe.text, &error),
     };
     let through = || Seen::Through(probe.text.clone());
     let mut rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let changed = messages.iter().any(|message| {
-        matches!(message, SimpleQueryMessage::CommandComplete(changed) if *changed > 0)
-    });
+    let changed = messages
+        .iter()
+        .any(|message| matches!(message, SimpleQueryMessage::CommandComplete(changed) if *changed > 0));
     match probe.proof {
         Proof::Runs => through(),
         Proof::Rows if rows.next().is_some() => through(),
         Proof::Rows => Seen::Refused("no-rows".to_owned()),
-        Proof::Yes | Proof::Granted if rows.next().is_some_and(|row| row.get(0) == Some("t")) => {
-            through()
-        }
+        Proof::Yes | Proof::Granted if rows.next().is_some_and(|row| row.get(0) == Some("t")) => through(),
         Proof::Granted => Seen::Refused("no-effect".to_owned()),
         Proof::Yes => Seen::Unclear(format!("{}: not refused, but it did nothing", probe.text)),
         Proof::Changes if changed => through(),
-        Proof::Changes => Seen::Unclear(format!(
-            "{}: not refused, but no row was there to change",
-            probe.text
-        )),
+        Proof::Changes => Seen::Unclear(format!("{}: not refused, but no row was there to change", probe.text)),
+    }
+}
+
+fn judge_error(attack: &Attack, tried: &str, error: &tokio_postgres::Error) -> Seen {
+    let code = error.code().map_or("", |code| code.code());
+    if attack.refusals.contains(&code) {
+        Seen::Refused(code.to_owned())
+    } else if attack.breaches.contains(&code) {
+        Seen::Through(format!("{tried}: {}", told(error)))
+    } else {
+        Seen::Unclear(format!("{tried}: {}", told(error)))
     }
 }
 
@@ -266,9 +250,7 @@ async fn clean_up(means: Means<'_>, ground: &Territory, undo: &str) -> Result<()
         statement: undo.to_owned(),
         source,
     };
-    let admin = connect(&cluster.admin(cluster.home()))
-        .await
-        .map_err(failed)?;
+    let admin = connect(&cluster.admin(cluster.home())).await.map_err(failed)?;
     admin.batch_execute(undo).await.map_err(failed)
 }
 

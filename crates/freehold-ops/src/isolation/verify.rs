@@ -37,10 +37,7 @@ pub async fn verify(
     let rows = territories
         .iter()
         .map(|attacker| attack_all(means, system, attacker, &territories));
-    let trials: Vec<Vec<Trial>> = stream::iter(rows)
-        .buffered(ATTACKERS_AT_ONCE)
-        .try_collect()
-        .await?;
+    let trials: Vec<Vec<Trial>> = stream::iter(rows).buffered(ATTACKERS_AT_ONCE).try_collect().await?;
     let mut not_excluded = remainder::of(system.postgres.placement);
     if clusters
         .each(&system.services)

@@ -50,9 +50,7 @@ pub(super) fn closed(database: &Database) -> Vec<Statement> {
     let owner = identifier(&database.owner);
     let mut wanted = vec![
         Statement::new(
-            format!(
-                "create database {name} template template0 encoding 'UTF8' owner {owner} allow_connections false"
-            ),
+            format!("create database {name} template template0 encoding 'UTF8' owner {owner} allow_connections false"),
             database_is(&database.name, "true"),
         ),
         Statement::new(

@@ -72,15 +72,9 @@ async fn open(session: &Session<'_>) -> Result<Vec<Note>, Error> {
 }
 
 /// Whatever is named as the system's own would be, and is not in the manifest.
-async fn left(
-    session: &Session<'_>,
-    system: &System,
-    databases: &[Database],
-) -> Result<Vec<Note>, Error> {
+async fn left(session: &Session<'_>, system: &System, databases: &[Database]) -> Result<Vec<Note>, Error> {
     let prefix = literal(&format!("{}_", system.name));
-    let query = format!(
-        "select datname from pg_database where starts_with(datname::text, {prefix}) order by 1"
-    );
+    let query = format!("select datname from pg_database where starts_with(datname::text, {prefix}) order by 1");
     let mut left: Vec<String> = session
         .texts(session.cluster.home(), &query)
         .await?
@@ -100,14 +94,8 @@ async fn left(
     Ok(left.into_iter().map(note).collect())
 }
 
-async fn left_schemas(
-    session: &Session<'_>,
-    database: &Database,
-    prefix: &str,
-) -> Result<Vec<String>, Error> {
-    let query = format!(
-        "select nspname from pg_namespace where starts_with(nspname::text, {prefix}) order by 1"
-    );
+async fn left_schemas(session: &Session<'_>, database: &Database, prefix: &str) -> Result<Vec<String>, Error> {
+    let query = format!("select nspname from pg_namespace where starts_with(nspname::text, {prefix}) order by 1");
     let mut found = session.texts(&database.name, &query).await?;
     found.retain(|name| {
         let mut services = database.services.iter();

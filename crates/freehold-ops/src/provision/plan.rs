@@ -49,11 +49,7 @@ impl fmt::Display for Plan {
 ///
 /// # Errors
 /// [`Error::Connect`], [`Error::OldServer`], [`Error::Powerless`], [`Error::NoCluster`], [`Error::Secrets`].
-pub async fn plan(
-    system: &System,
-    clusters: &Clusters,
-    secrets: &BTreeMap<String, Secrets>,
-) -> Result<Plan, Error> {
+pub async fn plan(system: &System, clusters: &Clusters, secrets: &BTreeMap<String, Secrets>) -> Result<Plan, Error> {
     walk(system, clusters, secrets, Mode::Look).await
 }
 
@@ -64,11 +60,7 @@ pub async fn plan(
 ///
 /// # Errors
 /// As [`plan`], and [`Error::Refused`], [`Error::Extension`].
-pub async fn apply(
-    system: &System,
-    clusters: &Clusters,
-    secrets: &BTreeMap<String, Secrets>,
-) -> Result<Plan, Error> {
+pub async fn apply(system: &System, clusters: &Clusters, secrets: &BTreeMap<String, Secrets>) -> Result<Plan, Error> {
     walk(system, clusters, secrets, Mode::Do).await
 }
 
@@ -109,11 +101,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn cluster(
-        &mut self,
-        services: &[&Service],
-        secrets: &BTreeMap<String, Secrets>,
-    ) -> Result<(), Error> {
+    async fn cluster(&mut self, services: &[&Service], secrets: &BTreeMap<String, Secrets>) -> Result<(), Error> {
         let cluster = self.session.cluster;
         let home = cluster.home();
         if let Entry::Closed(source) = self.session.enter(home).await? {
@@ -148,8 +136,7 @@ impl Walk<'_> {
                     variable: crate::secrets::password_variable(&service.name, login),
                 };
                 let known = secrets.get(&service.name).ok_or_else(missing)?;
-                self.password(home, login.role(names), known.password(login)?)
-                    .await?;
+                self.password(home, login.role(names), known.password(login)?).await?;
             }
         }
         let found = strays::memberships(&self.session, &names, version).await?;
@@ -163,12 +150,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    async fn database(
-        &mut self,
-        database: &Database,
-        all: &[Names],
-        placement: Placement,
-    ) -> Result<(), Error> {
+    async fn database(&mut self, database: &Database, all: &[Names], placement: Placement) -> Result<(), Error> {
         let home = self.session.cluster.home();
         self.all(home, databases::closed(database)).await?;
         let found = strays::on_database(&self.session, database, all).await?;

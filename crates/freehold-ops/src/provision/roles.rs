@@ -38,11 +38,7 @@ pub(super) fn of_service(names: &Names) -> Vec<Statement> {
         wanted.extend(login_role(login.role(names), connections_max(login)));
     }
     wanted.push(Statement::new(
-        format!(
-            "grant {} to {}",
-            identifier(&names.owner),
-            identifier(&names.migrator)
-        ),
+        format!("grant {} to {}", identifier(&names.owner), identifier(&names.migrator)),
         is_member(&names.migrator, &names.owner),
     ));
     wanted
@@ -52,10 +48,7 @@ pub(super) fn of_service(names: &Names) -> Vec<Statement> {
 /// before PostgreSQL 16 any role with CREATEROLE may do that, since 16 the one who created the role.
 pub(super) fn owner(name: &str) -> Vec<Statement> {
     let role = identifier(name);
-    let mut wanted = vec![Statement::new(
-        format!("create role {role} nologin"),
-        exists(name),
-    )];
+    let mut wanted = vec![Statement::new(format!("create role {role} nologin"), exists(name))];
     wanted.push(Statement::new(
         format!("alter role {role} nologin"),
         every(name, "not rolcanlogin"),
@@ -83,9 +76,7 @@ fn login_role(name: &str, connections_max: u32) -> Vec<Statement> {
             format!("alter role {role} login noinherit connection limit {connections_max}"),
             every(
                 name,
-                &format!(
-                    "rolcanlogin and not rolinherit and rolconnlimit = {connections_max}"
-                ),
+                &format!("rolcanlogin and not rolinherit and rolconnlimit = {connections_max}"),
             ),
         ),
     ];
@@ -109,10 +100,7 @@ pub(super) fn settings(names: &Names) -> Vec<Statement> {
     let app = [
         ("search_path", search_path.as_str()),
         ("statement_timeout", APP_STATEMENT_TIMEOUT),
-        (
-            "idle_in_transaction_session_timeout",
-            APP_IDLE_IN_TRANSACTION_TIMEOUT,
-        ),
+        ("idle_in_transaction_session_timeout", APP_IDLE_IN_TRANSACTION_TIMEOUT),
         ("lock_timeout", APP_LOCK_TIMEOUT),
     ];
     let reader = [
@@ -171,10 +159,7 @@ fn connections_max(login: Login) -> u32 {
 }
 
 fn exists(role: &str) -> String {
-    format!(
-        "exists (select from pg_roles where rolname = {})",
-        literal(role)
-    )
+    format!("exists (select from pg_roles where rolname = {})", literal(role))
 }
 
 /// Also holds while the role is not there: its creation brings what is wanted.

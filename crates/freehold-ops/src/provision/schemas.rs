@@ -46,11 +46,7 @@ fn of_service(names: &Names) -> Vec<Statement> {
     let mut wanted = Vec::new();
     for schema in [&names.schema, &names.freehold] {
         wanted.extend(owned(schema, &names.owner));
-        wanted.extend(
-            [&names.app, &names.reader]
-                .into_iter()
-                .map(|role| usage(schema, role)),
-        );
+        wanted.extend([&names.app, &names.reader].into_iter().map(|role| usage(schema, role)));
     }
     wanted.extend(defaults(&names.owner));
     wanted
@@ -66,10 +62,7 @@ fn owned(schema: &str, owner: &str) -> Vec<Statement> {
         ),
         Statement::new(
             format!("alter schema {name} owner to {role}"),
-            schema_is(
-                schema,
-                &format!("pg_get_userbyid(nspowner) = {}", literal(owner)),
-            ),
+            schema_is(schema, &format!("pg_get_userbyid(nspowner) = {}", literal(owner))),
         ),
         without_public(schema),
     ]
@@ -160,11 +153,7 @@ fn shared(services: &[Names]) -> Vec<Statement> {
 
 fn usage(schema: &str, role: &str) -> Statement {
     Statement::new(
-        format!(
-            "grant usage on schema {} to {}",
-            identifier(schema),
-            identifier(role)
-        ),
+        format!("grant usage on schema {} to {}", identifier(schema), identifier(role)),
         schema_is(
             schema,
             &format!(

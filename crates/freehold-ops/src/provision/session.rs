@@ -60,9 +60,9 @@ impl<'a> Session<'a> {
                 Ok(Entry::Open)
             }
             Err(source) => match source.code() {
-                Some(
-                    &SqlState::INVALID_CATALOG_NAME | &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                ) => Ok(Entry::Closed(source)),
+                Some(&SqlState::INVALID_CATALOG_NAME | &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE) => {
+                    Ok(Entry::Closed(source))
+                }
                 _ => Err(self.unreachable(database, source)),
             },
         }
@@ -108,12 +108,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a statement; `shown` is its text without secrets.
-    pub(super) async fn run(
-        &mut self,
-        database: &str,
-        text: &str,
-        shown: &str,
-    ) -> Result<(), Error> {
+    pub(super) async fn run(&mut self, database: &str, text: &str, shown: &str) -> Result<(), Error> {
         if let Entry::Closed(source) = self.enter(database).await? {
             return Err(self.unreachable(database, source));
         }

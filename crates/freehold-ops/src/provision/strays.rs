@@ -138,10 +138,7 @@ pub(super) async fn in_database(
 }
 
 /// Foreign servers and wrappers a service's role may use; server-side file and program functions given to PUBLIC.
-pub(super) async fn ways_out(
-    session: &Session<'_>,
-    database: &Database,
-) -> Result<Vec<Statement>, Error> {
+pub(super) async fn ways_out(session: &Session<'_>, database: &Database) -> Result<Vec<Statement>, Error> {
     let logins = literals(&database.guests());
     let query = format!(
         "select format('revoke all on foreign data wrapper %I from %s', w.fdwname, \
@@ -170,10 +167,7 @@ pub(super) async fn ways_out(
 }
 
 /// The first extension that leads out of the database.
-pub(super) async fn extension(
-    session: &Session<'_>,
-    database: &Database,
-) -> Result<Option<String>, Error> {
+pub(super) async fn extension(session: &Session<'_>, database: &Database) -> Result<Option<String>, Error> {
     let query = format!(
         "select extname from pg_extension where extname in ({}) order by 1",
         literals(&WAYS_OUT)

@@ -8,9 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A password is neither in the file nor in the environment.
-    #[error(
-        "service {service} has no {what} password: run `freehold provision` here, or set {variable}"
-    )]
+    #[error("service {service} has no {what} password: run `freehold provision` here, or set {variable}")]
     Missing {
         /// The service.
         service: String,

@@ -92,12 +92,10 @@ pub(super) fn read(path: &Path) -> Result<Option<Stored>, Error> {
         });
     }
     let text = io::read_to_string(file).map_err(failed)?;
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|wrong| Error::Damaged {
-            path: path.to_owned(),
-            line: wrong.line(),
-        })
+    serde_json::from_str(&text).map(Some).map_err(|wrong| Error::Damaged {
+        path: path.to_owned(),
+        line: wrong.line(),
+    })
 }
 
 /// Writes the file anew. After a crash it has its former or its new content, never a part.
@@ -114,10 +112,7 @@ pub(super) fn write(path: &Path, stored: &Stored) -> Result<(), Error> {
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(folder)?;
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
     let fresh = path.with_extension(format!("json.{}", std::process::id()));
     // A remnant of a crashed process of the same id would keep its own mode.
     match fs::remove_file(&fresh) {

@@ -24,8 +24,7 @@ pub fn is_verifier_of(verifier: &str, password: &Secret) -> bool {
     let Some(salted) = salt_password(password.expose().as_bytes(), &salt, iterations) else {
         return false;
     };
-    keyed(&salted, &[b"Client Key"])
-        .is_some_and(|client_key| Sha256::digest(client_key)[..] == stored_key)
+    keyed(&salted, &[b"Client Key"]).is_some_and(|client_key| Sha256::digest(client_key)[..] == stored_key)
 }
 
 /// `SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>`.

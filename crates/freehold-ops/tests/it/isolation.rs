@@ -24,9 +24,7 @@ async fn hold(placement: Placement) -> Result {
     for attacker in &matrix.services {
         for victim in matrix.services.iter().filter(|v| *v != attacker) {
             let ways = matrix.attacks.iter().filter(|t| {
-                &t.attacker == attacker
-                    && &t.victim == victim
-                    && matches!(t.outcome, Outcome::Refused { .. })
+                &t.attacker == attacker && &t.victim == victim && matches!(t.outcome, Outcome::Refused { .. })
             });
             assert!(ways.count() >= WAYS_MIN, "{attacker} ▶ {victim}");
         }
@@ -72,6 +70,21 @@ async fn an_open_row_of_history_is_inconclusive_not_refused() -> Result {
     shop.close().await
 }
 
+#[tokio::test]
+async fn a_right_to_connect_is_found_behind_a_closed_door() -> Result {
+    let shop = Shop::open(Placement::Database).await?;
+    shop.furnish().await?;
+    let order = shop.names("order");
+    shop.admin(&order)
+        .await?
+        .batch_execute("grant connect on database shop_order to shop_user_reader")
+        .await?;
+    let matrix = verify(&shop).await?;
+    let found: Vec<_> = matrix.succeeded.iter().map(|t| t.attack).collect();
+    assert_eq!(found, ["reader-holds-connect"], "{}", matrix.render());
+    shop.close().await
+}
+
 #[cfg(feature = "plant")]
 mod planted {
     use super::{Result, Shop, verify};
@@ -85,9 +98,9 @@ mod planted {
         shop.furnish().await?;
         for kind in Plant::ALL.into_iter().filter(|p| p.fits(placement)) {
             let (attacker, found_by): (&str, &[&str]) = match kind {
-                Plant::GrantConnect => ("user", &["connect-app", "read-tables"]),
+                Plant::GrantConnect => ("user", &["connect-app", "hold-connect", "read-tables"]),
                 Plant::GrantSelect => ("user", &["read-tables", "read-stats"]),
-                Plant::GrantRole => ("user", &["set-role-owner"]),
+                Plant::GrantRole => ("user", &["set-role-owner", "hold-membership"]),
                 Plant::OwnAppendOnly => ("order", &["own-update-history"]),
                 Plant::GrantDdl => ("order", &["own-create-table", "own-create-function"]),
             };

@@ -144,7 +144,10 @@ async fn an_extension_that_leads_out_is_refused() -> Result {
     let shop = Shop::open(Placement::Database).await?;
     shop.furnish().await?;
     let order = shop.names("order");
-    shop.admin(&order).await?.batch_execute("create extension dblink").await?;
+    shop.admin(&order)
+        .await?
+        .batch_execute("create extension dblink")
+        .await?;
     let Err(refused) = shop.apply().await else {
         return Err("dblink was taken".into());
     };
@@ -192,6 +195,9 @@ async fn an_administrator_without_power_is_told_what_it_lacks() -> Result {
     let Err(refused) = provision::plan(&shop.system, &powerless, &shop.secrets).await else {
         return Err("an app role provisions".into());
     };
-    assert!(refused.to_string().contains("lacks CREATEDB and CREATEROLE"), "{refused}");
+    assert!(
+        refused.to_string().contains("lacks CREATEDB and CREATEROLE"),
+        "{refused}"
+    );
     shop.close().await
 }

@@ -48,11 +48,7 @@ impl Shop {
             Cluster::new(name, Hold::Private, server.admin_config("postgres"))
         };
         let clusters = match placement {
-            Placement::Server => Clusters::per_service(
-                servers
-                    .iter()
-                    .map(|held| (held.1.concat(), cluster(held))),
-            ),
+            Placement::Server => Clusters::per_service(servers.iter().map(|held| (held.1.concat(), cluster(held)))),
             Placement::Database | Placement::Schema => Clusters::shared(cluster(&servers[0])),
         };
         let secrets = secrets::ensure(&system, folder.path())?;
@@ -71,7 +67,10 @@ impl Shop {
         self.let_in(&[]).await?;
         for service in &self.system.services {
             let names = Names::of(&self.system, service);
-            self.admin(&names).await?.batch_execute(&migration(service, &names)).await?;
+            self.admin(&names)
+                .await?
+                .batch_execute(&migration(service, &names))
+                .await?;
         }
         Ok(())
     }
@@ -152,26 +151,17 @@ pub(crate) fn system(placement: Placement) -> System {
             service("user", &[("users", Mode::ReadWrite)], &[]),
             service(
                 "product",
-                &[
-                    ("products", Mode::ReadWrite),
-                    ("stock_moves", Mode::AppendOnly),
-                ],
+                &[("products", Mode::ReadWrite), ("stock_moves", Mode::AppendOnly)],
                 &[],
             ),
             service(
                 "order",
-                &[
-                    ("orders", Mode::ReadWrite),
-                    ("order_history", Mode::AppendOnly),
-                ],
+                &[("orders", Mode::ReadWrite), ("order_history", Mode::AppendOnly)],
                 &[("user", "users"), ("product", "products")],
             ),
         ],
         port: 7100,
-        postgres: Postgres {
-            placement,
-            url: None,
-        },
+        postgres: Postgres { placement, url: None },
         transport: Transport::Feed,
     }
 }

@@ -2,6 +2,8 @@
 
 mod entity;
 mod entity_catalog;
+mod entity_change;
 mod entity_fuzz;
 mod entity_read;
+mod entity_refuse;
 mod entity_write;

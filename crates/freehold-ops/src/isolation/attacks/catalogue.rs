@@ -12,12 +12,16 @@ pub(super) const ATTACKS: &[Attack] = &[
     on_server("read-shadow", "read password verifiers from pg_shadow", |_| {
         Attempt::run("select passwd from pg_shadow limit 1")
     }),
-    on_server("read-user-mapping", "read remote passwords from pg_user_mapping", |_| {
-        Attempt::run("select umoptions from pg_user_mapping limit 1")
-    }),
-    on_server("read-subscription", "read connection strings from pg_subscription", |_| {
-        Attempt::run("select subconninfo from pg_subscription limit 1")
-    }),
+    on_server(
+        "read-user-mapping",
+        "read remote passwords from pg_user_mapping",
+        |_| Attempt::run("select umoptions from pg_user_mapping limit 1"),
+    ),
+    on_server(
+        "read-subscription",
+        "read connection strings from pg_subscription",
+        |_| Attempt::run("select subconninfo from pg_subscription limit 1"),
+    ),
     on_server("read-hba-rules", "read who may log in from where", |_| {
         Attempt::run("select * from pg_hba_file_rules limit 1")
     }),
@@ -27,16 +31,20 @@ pub(super) const ATTACKS: &[Attack] = &[
     on_server("read-large-objects", "read the pages of all large objects", |_| {
         Attempt::run("select data from pg_largeobject limit 1")
     }),
-    on_server("read-activity", "read its sessions' statements in pg_stat_activity", |scene| {
-        Attempt::proven(
-            format!(
-                "select query from pg_stat_activity where pid = {} and query like {}",
-                scene.victim.canary.pid,
-                literal(&format!("%{}%", scene.victim.canary.word))
-            ),
-            Proof::Rows,
-        )
-    }),
+    on_server(
+        "read-activity",
+        "read its sessions' statements in pg_stat_activity",
+        |scene| {
+            Attempt::proven(
+                format!(
+                    "select query from pg_stat_activity where pid = {} and query like {}",
+                    scene.victim.canary.pid,
+                    literal(&format!("%{}%", scene.victim.canary.word))
+                ),
+                Proof::Rows,
+            )
+        },
+    ),
     Attack::on_other(
         "reader-reads-activity",
         "read its sessions' statements in pg_stat_activity as the own reader",
@@ -69,11 +77,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     ),
 ];
 
-const fn on_server(
-    name: &'static str,
-    about: &'static str,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn on_server(name: &'static str, about: &'static str, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_other(name, about, Actor::App, Ground::Server, attempt)
 }
 

@@ -1,6 +1,6 @@
 //! Getting into a database that is another's.
 
-use super::super::attack::{Actor, Attack, Attempt, Ground, KEPT_OUT, Proof};
+use super::super::attack::{Actor, Attack, Attempt, Ground, KEPT_OUT, Proof, UNPROVEN};
 use super::super::scene::{Scene, Server};
 use crate::provision::literal;
 use freehold_manifest::model::Placement;
@@ -37,6 +37,35 @@ pub(super) const ATTACKS: &[Attack] = &[
     )
     .refused_by(KEPT_OUT),
     Attack::on_other(
+        "impersonate",
+        "log in as its app role with the own password",
+        Actor::App,
+        Ground::There,
+        |_| Attempt::Impersonate,
+    )
+    .refused_by(UNPROVEN),
+    Attack::on_other(
+        "hold-connect",
+        "hold the right to connect to its database, whatever pg_hba.conf says",
+        Actor::App,
+        Ground::Server,
+        hold_connect,
+    ),
+    Attack::on_other(
+        "reader-holds-connect",
+        "hold the right to connect to its database as the own reader",
+        Actor::Reader,
+        Ground::Server,
+        hold_connect,
+    ),
+    Attack::on_other(
+        "owner-holds-connect",
+        "hold the right to connect to its database as the own owner",
+        Actor::Owner,
+        Ground::Server,
+        hold_connect,
+    ),
+    Attack::on_other(
         "replicate",
         "open a replication connection to its database",
         Actor::App,
@@ -70,22 +99,14 @@ pub(super) const ATTACKS: &[Attack] = &[
         "create a replication slot that streams the whole server",
         Actor::App,
         Ground::Server,
-        |_| {
-            Attempt::run(
-                "select pg_create_physical_replication_slot('freehold_attack', false, true)",
-            )
-        },
+        |_| Attempt::run("select pg_create_physical_replication_slot('freehold_attack', false, true)"),
     ),
     Attack::on_other(
         "create-logical-slot",
         "create a slot that decodes the database's changes",
         Actor::App,
         Ground::Server,
-        |_| {
-            Attempt::run(
-                "select pg_create_logical_replication_slot('freehold_attack', 'pgoutput', true)",
-            )
-        },
+        |_| Attempt::run("select pg_create_logical_replication_slot('freehold_attack', 'pgoutput', true)"),
     ),
     Attack::on_other(
         "copy-database",
@@ -153,6 +174,19 @@ fn connect(scene: &Scene<'_>) -> Attempt {
     match scene.placement {
         Placement::Schema => Attempt::Absent(SHARED),
         _ => Attempt::Connect(scene.victim.names.database.clone()),
+    }
+}
+
+fn hold_connect(scene: &Scene<'_>) -> Attempt {
+    match scene.placement {
+        Placement::Schema => Attempt::Absent(SHARED),
+        _ => Attempt::proven(
+            format!(
+                "select has_database_privilege({}, 'connect')",
+                literal(&scene.victim.names.database)
+            ),
+            Proof::Granted,
+        ),
     }
 }
 

@@ -21,18 +21,24 @@ pub(super) const ATTACKS: &[Attack] = &[
     attack("copy-to-file", "write a file with COPY TO", |_| {
         Attempt::run("copy (select 1) to '/dev/null'")
     }),
-    attack("copy-from-file", "read a file with COPY FROM", |s| copy_from(s, "'/dev/null'")),
+    attack("copy-from-file", "read a file with COPY FROM", |s| {
+        copy_from(s, "'/dev/null'")
+    }),
     attack("read-hba-file", "read pg_hba.conf", |s| match &s.attacker.hba_file {
         Some(file) => Attempt::run(format!("select pg_read_file({}, 0, 1)", literal(file))),
         None => Attempt::Absent(NO_HBA),
     }),
-    attack("read-table-file", "read the file of its table", |s| match &s.victim.file {
-        Some(file) => Attempt::run(format!("select pg_read_binary_file({}, 0, 1)", literal(file))),
-        None => Attempt::Absent(NO_FILE),
+    attack("read-table-file", "read the file of its table", |s| {
+        match &s.victim.file {
+            Some(file) => Attempt::run(format!("select pg_read_binary_file({}, 0, 1)", literal(file))),
+            None => Attempt::Absent(NO_FILE),
+        }
     }),
-    attack("stat-table-file", "look for the file of its table", |s| match &s.victim.file {
-        Some(file) => Attempt::run(format!("select pg_stat_file({})", literal(file))),
-        None => Attempt::Absent(NO_FILE),
+    attack("stat-table-file", "look for the file of its table", |s| {
+        match &s.victim.file {
+            Some(file) => Attempt::run(format!("select pg_stat_file({})", literal(file))),
+            None => Attempt::Absent(NO_FILE),
+        }
     }),
     attack("list-data-folder", "list the data folder", |_| {
         Attempt::run("select pg_ls_dir('.') limit 1")
@@ -56,11 +62,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     .breached_by(&["42704"]),
 ];
 
-const fn attack(
-    name: &'static str,
-    about: &'static str,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn attack(name: &'static str, about: &'static str, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_other(name, about, Actor::App, GROUND, attempt)
 }
 

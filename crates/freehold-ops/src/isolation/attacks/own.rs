@@ -28,27 +28,42 @@ pub(super) const ATTACKS: &[Attack] = &[
     })
     .refused_by(APPEND_ONLY)
     .breached_by(REFERENCED),
-    own("own-skip-history-triggers", "change an append-only table with its triggers off", |s| {
-        each(
-            s,
-            Kind::AppendOnly,
-            |t| format!("set local session_replication_role = replica; {}", change_one(t)),
-            Proof::Changes,
-        )
+    own(
+        "own-skip-history-triggers",
+        "change an append-only table with its triggers off",
+        |s| {
+            each(
+                s,
+                Kind::AppendOnly,
+                |t| format!("set local session_replication_role = replica; {}", change_one(t)),
+                Proof::Changes,
+            )
+        },
+    ),
+    own("own-insert-copy", "put rows into a copy", |s| {
+        each(s, Kind::Copy, insert_nothing, Proof::Runs)
     }),
-    own("own-insert-copy", "put rows into a copy", |s| each(s, Kind::Copy, insert_nothing, Proof::Runs)),
-    own("own-update-copy", "change a copy", |s| each(s, Kind::Copy, update_nothing, Proof::Runs)),
-    own("own-delete-copy", "delete from a copy", |s| each(s, Kind::Copy, delete_nothing, Proof::Runs)),
-    own("own-truncate-copy", "truncate a copy", |s| each(s, Kind::Copy, truncate, Proof::Runs)).breached_by(REFERENCED),
+    own("own-update-copy", "change a copy", |s| {
+        each(s, Kind::Copy, update_nothing, Proof::Runs)
+    }),
+    own("own-delete-copy", "delete from a copy", |s| {
+        each(s, Kind::Copy, delete_nothing, Proof::Runs)
+    }),
+    own("own-truncate-copy", "truncate a copy", |s| {
+        each(s, Kind::Copy, truncate, Proof::Runs)
+    })
+    .breached_by(REFERENCED),
     own("own-insert-library", "write outbox, log or cursor directly", |s| {
         each(s, Kind::Library, insert_nothing, Proof::Runs)
     }),
     own("own-update-library", "change outbox, log or cursor directly", |s| {
         each(s, Kind::Library, update_nothing, Proof::Runs)
     }),
-    own("own-delete-library", "delete from outbox, log or cursor directly", |s| {
-        each(s, Kind::Library, delete_nothing, Proof::Runs)
-    }),
+    own(
+        "own-delete-library",
+        "delete from outbox, log or cursor directly",
+        |s| each(s, Kind::Library, delete_nothing, Proof::Runs),
+    ),
     own("own-truncate-library", "truncate outbox, log or cursor", |s| {
         each(s, Kind::Library, truncate, Proof::Runs)
     })
@@ -70,19 +85,11 @@ pub(super) const ATTACKS: &[Attack] = &[
     .breached_by(&["FH005", "FH001", "22023", "23514"]),
 ];
 
-const fn own(
-    name: &'static str,
-    about: &'static str,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn own(name: &'static str, about: &'static str, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_own(name, about, Actor::App, attempt)
 }
 
-const fn by_reader(
-    name: &'static str,
-    about: &'static str,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn by_reader(name: &'static str, about: &'static str, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_own(name, about, Actor::Reader, attempt)
 }
 

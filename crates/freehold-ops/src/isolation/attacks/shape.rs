@@ -13,10 +13,16 @@ pub(super) const ATTACKS: &[Attack] = &[
         Attempt::run(format!("set local role {}", super::sql(&s.attacker.names.migrator)))
     }),
     own("own-create-table", "create a table while serving", |s| {
-        Attempt::run(format!("create table {}.freehold_attack (id int)", super::sql(&s.attacker.names.schema)))
+        Attempt::run(format!(
+            "create table {}.freehold_attack (id int)",
+            super::sql(&s.attacker.names.schema)
+        ))
     }),
     own("own-create-view", "create a view while serving", |s| {
-        Attempt::run(format!("create view {}.freehold_attack as select 1", super::sql(&s.attacker.names.schema)))
+        Attempt::run(format!(
+            "create view {}.freehold_attack as select 1",
+            super::sql(&s.attacker.names.schema)
+        ))
     }),
     own("own-create-function", "create a function while serving", |s| {
         Attempt::run(format!(
@@ -24,39 +30,63 @@ pub(super) const ATTACKS: &[Attack] = &[
             super::sql(&s.attacker.names.schema)
         ))
     }),
-    own("own-create-in-library-schema", "create a function among the library's", |s| {
-        Attempt::run(format!(
-            "create function {}.freehold_attack() returns int language sql return 1",
-            super::sql(&s.attacker.names.freehold)
-        ))
+    own(
+        "own-create-in-library-schema",
+        "create a function among the library's",
+        |s| {
+            Attempt::run(format!(
+                "create function {}.freehold_attack() returns int language sql return 1",
+                super::sql(&s.attacker.names.freehold)
+            ))
+        },
+    ),
+    own("own-create-schema", "create a schema while serving", |_| {
+        Attempt::run("create schema freehold_attack")
     }),
-    own("own-create-schema", "create a schema while serving", |_| Attempt::run("create schema freehold_attack")),
-    own("own-create-temporary-table", "hide a table behind a temporary one", |s| {
-        let name = s.tool().map_or("orders", |t| t.name.as_str());
-        Attempt::run(format!("create temporary table {} (id int)", super::sql(name)))
-    }),
-    own("own-create-extension", "install a trusted extension while serving", |s| {
-        let mut trusted = ["hstore", "citext", "pgcrypto"].into_iter();
-        match trusted.find(|name| s.attacker.installable.contains(*name)) {
-            Some(name) => Attempt::run(format!("create extension {name}")),
-            None => Attempt::Absent("the server has no trusted extension to install"),
-        }
-    }),
+    own(
+        "own-create-temporary-table",
+        "hide a table behind a temporary one",
+        |s| {
+            let name = s.tool().map_or("orders", |t| t.name.as_str());
+            Attempt::run(format!("create temporary table {} (id int)", super::sql(name)))
+        },
+    ),
+    own(
+        "own-create-extension",
+        "install a trusted extension while serving",
+        |s| {
+            let mut trusted = ["hstore", "citext", "pgcrypto"].into_iter();
+            match trusted.find(|name| s.attacker.installable.contains(*name)) {
+                Some(name) => Attempt::run(format!("create extension {name}")),
+                None => Attempt::Absent("the server has no trusted extension to install"),
+            }
+        },
+    ),
     own("own-alter-table", "change a table's shape while serving", |s| {
         on_table(s, |t| format!("alter table {t} add column freehold_attack int"))
     }),
-    own("own-rewrite-table", "rewrite a column's values with ALTER TABLE", |s| match s.tool() {
-        Some(t) => Attempt::run(format!(
-            "alter table {} alter column {} type text using 'forged'",
-            t.sql(),
-            super::sql(&t.column)
-        )),
-        None => Attempt::Absent(NO_TABLES),
+    own(
+        "own-rewrite-table",
+        "rewrite a column's values with ALTER TABLE",
+        |s| match s.tool() {
+            Some(t) => Attempt::run(format!(
+                "alter table {} alter column {} type text using 'forged'",
+                t.sql(),
+                super::sql(&t.column)
+            )),
+            None => Attempt::Absent(NO_TABLES),
+        },
+    ),
+    own("own-drop-table", "drop a table while serving", |s| {
+        on_table(s, |t| format!("drop table {t} cascade"))
     }),
-    own("own-drop-table", "drop a table while serving", |s| on_table(s, |t| format!("drop table {t} cascade"))),
-    own("own-create-trigger", "put a trigger on a table while serving", |s| on_table(s, |t| {
-        format!("create trigger freehold_attack before update on {t} for each row execute function pg_catalog.suppress_redundant_updates_trigger()")
-    })),
+    own("own-create-trigger", "put a trigger on a table while serving", |s| {
+        on_table(s, |t| {
+            format!(
+                "create trigger freehold_attack before update on {t} for each row execute function pg_catalog.suppress_redundant_updates_trigger()"
+            )
+        })
+    }),
     own("own-disable-triggers", "switch a table's triggers off", |s| {
         on_table(s, |t| format!("alter table {t} disable trigger user"))
     }),
@@ -74,11 +104,7 @@ pub(super) const ATTACKS: &[Attack] = &[
     }),
 ];
 
-const fn own(
-    name: &'static str,
-    about: &'static str,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn own(name: &'static str, about: &'static str, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_own(name, about, Actor::App, attempt)
 }
 

@@ -18,8 +18,18 @@ const REFERENCED: &[&str] = &["0A000"];
 
 pub(super) const ATTACKS: &[Attack] = &[
     there("read-tables", "read its tables", Actor::App, read),
-    there("reader-reads-tables", "read its tables as the own reader", Actor::Reader, read),
-    there("owner-reads-tables", "read its tables as the own owner", Actor::Owner, read),
+    there(
+        "reader-reads-tables",
+        "read its tables as the own reader",
+        Actor::Reader,
+        read,
+    ),
+    there(
+        "owner-reads-tables",
+        "read its tables as the own owner",
+        Actor::Owner,
+        read,
+    ),
     Attack::on_other(
         "read-across-databases",
         "name its tables as database.schema.table",
@@ -37,34 +47,59 @@ pub(super) const ATTACKS: &[Attack] = &[
     )
     .refused_by(NO_SUCH_WAY),
     there("insert-rows", "insert into its tables", Actor::App, insert),
-    there("owner-inserts-rows", "insert into its tables as the own owner", Actor::Owner, insert),
+    there(
+        "owner-inserts-rows",
+        "insert into its tables as the own owner",
+        Actor::Owner,
+        insert,
+    ),
     there("update-rows", "update its tables", Actor::App, update),
-    there("owner-updates-rows", "update its tables as the own owner", Actor::Owner, update),
+    there(
+        "owner-updates-rows",
+        "update its tables as the own owner",
+        Actor::Owner,
+        update,
+    ),
     there("delete-rows", "delete from its tables", Actor::App, |scene| {
         each(scene, Proof::Runs, |t| format!("delete from {} where false", t.sql()))
     }),
     there("truncate-tables", "truncate its tables", Actor::App, truncate).breached_by(REFERENCED),
-    there("owner-truncates-tables", "truncate its tables as the own owner", Actor::Owner, truncate)
-        .breached_by(REFERENCED),
+    there(
+        "owner-truncates-tables",
+        "truncate its tables as the own owner",
+        Actor::Owner,
+        truncate,
+    )
+    .breached_by(REFERENCED),
     there("lock-tables", "lock its tables against everyone", Actor::App, |scene| {
-        each(scene, Proof::Runs, |t| format!("lock table {} in access exclusive mode nowait", t.sql()))
+        each(scene, Proof::Runs, |t| {
+            format!("lock table {} in access exclusive mode nowait", t.sql())
+        })
     })
     // Locked by another one: the lock was allowed.
     .breached_by(&["55P03"]),
     there("read-log", "read its log and outbox", Actor::App, |scene| {
         Attempt::each(
-            scene.victim.of(&[Kind::Library]).map(|t| format!("select from {} limit 1", t.sql())),
+            scene
+                .victim
+                .of(&[Kind::Library])
+                .map(|t| format!("select from {} limit 1", t.sql())),
             Proof::Runs,
             NO_LIBRARY,
         )
     }),
-    there("write-outbox", "put messages into its outbox and log", Actor::App, |scene| {
-        Attempt::each(
-            scene.victim.of(&[Kind::Library]).map(insert_nothing),
-            Proof::Runs,
-            NO_LIBRARY,
-        )
-    }),
+    there(
+        "write-outbox",
+        "put messages into its outbox and log",
+        Actor::App,
+        |scene| {
+            Attempt::each(
+                scene.victim.of(&[Kind::Library]).map(insert_nothing),
+                Proof::Runs,
+                NO_LIBRARY,
+            )
+        },
+    ),
     there("emit-as-other", "emit an event in its name", Actor::App, |scene| {
         if !scene.victim.has_emit {
             return Attempt::Absent(NO_EMIT);
@@ -78,19 +113,18 @@ pub(super) const ATTACKS: &[Attack] = &[
     .breached_by(&["FH005", "FH001", "22023", "23514"]),
     there("take-ids", "draw numbers from its sequences", Actor::App, |scene| {
         Attempt::each(
-            scene.victim.sequences.iter().map(|s| format!("select nextval({})", literal(s))),
+            scene
+                .victim
+                .sequences
+                .iter()
+                .map(|s| format!("select nextval({})", literal(s))),
             Proof::Runs,
             NO_SEQUENCES,
         )
     }),
 ];
 
-const fn there(
-    name: &'static str,
-    about: &'static str,
-    actor: Actor,
-    attempt: fn(&Scene<'_>) -> Attempt,
-) -> Attack {
+const fn there(name: &'static str, about: &'static str, actor: Actor, attempt: fn(&Scene<'_>) -> Attempt) -> Attack {
     Attack::on_other(name, about, actor, Ground::There, attempt)
 }
 
