@@ -76,6 +76,7 @@ impl Stage {
             .arg(name)
             .envs(self.ground.environment(service)?)
             .env("FREEHOLD_LOG", "warn")
+            .env("FREEHOLD_INSTANCE", "bench")
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;

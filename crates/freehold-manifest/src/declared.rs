@@ -86,6 +86,7 @@ pub(crate) struct DeclaredTable {
     pub(crate) refs: Vec<DeclaredReference>,
     pub(crate) cached: Vec<DeclaredCached>,
     pub(crate) publishes: Listed,
+    pub(crate) hidden: Listed,
     pub(crate) unguarded: Unguarded,
 }
 

@@ -84,6 +84,8 @@ pub struct Table {
     pub cached: Vec<Cached>,
     /// Columns other services may see; empty means none, and no row events.
     pub publishes: Vec<String>,
+    /// Columns the HTTP API neither reads nor writes.
+    pub hidden: Vec<String>,
     /// What a change without `If-Match` gets.
     pub unguarded: Unguarded,
 }

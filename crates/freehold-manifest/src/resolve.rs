@@ -60,6 +60,7 @@ fn table(declared: &DeclaredTable) -> Option<Table> {
         refs: declared.refs.iter().map(reference).collect::<Option<_>>()?,
         cached: declared.cached.iter().map(cached).collect::<Option<_>>()?,
         publishes: declared.publishes.values(),
+        hidden: declared.hidden.values(),
         unguarded: declared.unguarded,
     })
 }

@@ -91,7 +91,7 @@ impl Service {
         tasks: &mut JoinSet<()>,
     ) -> Result<axum::Router, Error> {
         let signals = Signals::default();
-        let instance = uuid::Uuid::new_v4().to_string();
+        let instance = &self.settings.instance;
         tasks.spawn(sequencer::run(
             pool.clone(),
             self.settings.freehold.clone(),
@@ -99,7 +99,7 @@ impl Service {
             signals.clone(),
         ));
         let mut watched = Vec::new();
-        for subscription in self.subscriptions(&pool, &instance)? {
+        for subscription in self.subscriptions(&pool, instance)? {
             watched.push(Watched {
                 producer: subscription.peer.service.clone(),
                 state: Arc::clone(&subscription.state),

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::transport::reader::Peer;
 
-/// Connections of the API and the tasks to the database, unless `FREEHOLD_POOL` says otherwise: enough to keep two
-/// cores of a server busy, few enough that three services fit its default limit of 100.
-const POOL_DEFAULT: usize = 10;
+/// Connections of the API and the tasks to the database, unless `FREEHOLD_POOL` says otherwise: enough that commits
+/// are written out in groups, half of what the application role may have, so that a second instance fits.
+const POOL_DEFAULT: usize = 20;
 
 /// The settings of one service process.
 #[derive(Clone)]
@@ -29,6 +29,10 @@ pub struct Settings {
     pub accepts: Vec<(String, String)>,
     /// The producers: `FREEHOLD_PEERS`, as `service=token@url,…`.
     pub peers: BTreeMap<String, Peer>,
+    /// This process among several of the service: `FREEHOLD_INSTANCE`, by default a name of its own. A process that is
+    /// started again under the same name goes on at once with what it led; a new name waits until the lease of the
+    /// old one has run out. Two that run under one name only get in each other's way.
+    pub instance: String,
     /// End when standard input ends: set by a supervisor, whose death then stops the service.
     pub supervised: Supervision,
 }
@@ -93,6 +97,9 @@ impl Settings {
             pool,
             accepts: accepts(&get("FREEHOLD_ACCEPTS").unwrap_or_default())?,
             peers: peers(&get("FREEHOLD_PEERS").unwrap_or_default())?,
+            instance: get("FREEHOLD_INSTANCE")
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             supervised,
         })
     }

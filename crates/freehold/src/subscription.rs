@@ -20,7 +20,7 @@ use crate::transport::reader::{Lines, Peer};
 pub(crate) const COPIES: &str = "copies";
 
 /// How long an instance that stopped answering keeps the others waiting.
-const LEASE_TTL: Duration = Duration::from_secs(10);
+const LEASE_TTL: Duration = Duration::from_secs(5);
 
 /// The first wait after a failure; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -145,9 +145,12 @@ impl Subscription {
         let mut lines = Lines::feed(&self.http, &self.peer, &topics, cursors.after()).await?;
         self.set(State::Live);
         let mut lease_until = tokio::time::Instant::now() + LEASE_TTL / 2;
-        while let Some(line) = lines.next().await? {
+        let mut next = lines.next().await?;
+        while let Some(line) = next {
             let batch: Batch<'_> = serde_json::from_slice(&line).map_err(|error| self.broken(error.to_string()))?;
-            self.take(&batch, &mut cursors).await?;
+            // The producer prepares the next batch while this one is applied.
+            let ((), following) = tokio::try_join!(self.take(&batch, &mut cursors), lines.next())?;
+            next = following;
             if tokio::time::Instant::now() > lease_until {
                 if !self.hold_lease().await? {
                     return Ok(());

@@ -168,12 +168,15 @@ fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> Decl
             "refs",
             "cached",
             "publishes",
+            "hidden",
             "require_match",
         ],
     );
     reader.identifier(&name, "table name");
     let mut publishes = reader.strings(fields, "publishes");
     reader.distinct(&mut publishes, &fields.path("publishes"));
+    let mut hidden = reader.strings(fields, "hidden");
+    reader.distinct(&mut hidden, &fields.path("hidden"));
     DeclaredTable {
         summary: reader.string(fields, "summary").map(|s| s.value).unwrap_or_default(),
         mode: reader.word(fields, "mode", MODES, Mode::ReadWrite),
@@ -181,6 +184,7 @@ fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> Decl
         refs: children(reader, fields, "refs", &mut true, reference),
         cached: children(reader, fields, "cached", &mut true, cached),
         publishes,
+        hidden,
         unguarded: if reader.boolean(fields, "require_match", false) {
             Unguarded::Refused
         } else {

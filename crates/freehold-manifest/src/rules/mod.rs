@@ -45,6 +45,7 @@ mod two_owners;
 mod unowned_table;
 // A table is what its manifest says.
 mod append_only_mutable;
+mod hidden_published;
 pub(crate) mod library_column;
 mod missing_key;
 mod missing_root;
@@ -71,6 +72,7 @@ const RULES: &[Rule] = &[
     cross_service_query::RULE,
     duplicate_copy::RULE,
     duplicate_service::RULE,
+    hidden_published::RULE,
     invalid_value::RULE,
     library_column::RULE,
     local_ref::RULE,
@@ -106,6 +108,7 @@ const CHECKS: &[Check] = &[
     cross_service_foreign_key::check,
     cross_service_query::check,
     duplicate_copy::check,
+    hidden_published::check,
     library_column::check,
     local_ref::check,
     missing_key::check,

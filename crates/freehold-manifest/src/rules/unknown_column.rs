@@ -12,7 +12,8 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for (service, table) in landscape.tables() {
         let refs = table.refs.iter().map(|reference| &reference.column);
         let cached = table.cached.iter().map(|cached| &cached.column);
-        for column in refs.chain(cached).chain(&table.publishes.items) {
+        let listed = table.publishes.items.iter().chain(&table.hidden.items);
+        for column in refs.chain(cached).chain(listed) {
             found.extend(unknown(service, service, table, column));
         }
     }

@@ -239,6 +239,7 @@ rule_test!(a_column_exists, "unknown-column", |shop: &mut Sources| {
     replace(shop, ORDER, "\"status\", ", "\"state\", ");
     replace(shop, ORDER, "refs.user_id_ref", "refs.user_ref");
     replace(shop, ORDER, "\"name\", \"price\"]", "\"name\", \"price\", \"weight\"]");
+    append(shop, USER, "hidden = [\"emial\"]\n");
 });
 
 rule_test!(sql_is_read, "migration-syntax", |shop: &mut Sources| {

@@ -22,6 +22,26 @@ rule_test!(
 );
 
 rule_test!(
+    what_is_hidden_stays_in_the_house,
+    "hidden-published",
+    |shop: &mut Sources| {
+        replace(
+            shop,
+            USER,
+            "publishes = [\"id\", \"name\"]",
+            "publishes = [\"id\", \"name\"]\nhidden    = [\"name\", \"email\"]",
+        );
+        replace(shop, PRODUCT, "publishes = ", "hidden = [\"cost\"]\npublishes = ");
+        replace(
+            shop,
+            ORDER,
+            "within              = \"orders\"",
+            "hidden = [\"id\", \"order_id\", \"unit_price\"]\nwithin = \"orders\"",
+        );
+    }
+);
+
+rule_test!(
     a_cached_column_can_be_filled,
     "cached-without-ref",
     |shop: &mut Sources| {

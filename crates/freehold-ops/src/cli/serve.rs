@@ -17,6 +17,7 @@ system's own .freehold/ folder, if `freehold up` made one there:
   FREEHOLD_ACCEPTS        who may read the feed: service=token,…
   FREEHOLD_PEERS          whose feeds to read: service=token@url,…
   FREEHOLD_POOL           connections to the database
+  FREEHOLD_INSTANCE       a lasting name among the service's instances, default a new one
   FREEHOLD_LOG            what to log, like freehold=debug
 
 Example: a second instance of a service beside a running `up`

@@ -98,7 +98,8 @@ pub(super) enum Proof {
     /// `true` in the first column. Anything else is a refusal: PostgreSQL answers a grant without the right to grant
     /// with a warning.
     Granted,
-    /// A changed row. None tells nothing.
+    /// A changed row, or `true` as the answer to a last question, whether nothing guards the table. Otherwise there was
+    /// no row for the guard to show itself on, which tells nothing.
     Changes,
 }
 

@@ -216,9 +216,16 @@ fn judge(attack: &Attack, probe: &Probe, answer: Result<Vec<SimpleQueryMessage>,
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let changed = messages
+    let mut counts: Vec<u64> = messages
         .iter()
-        .any(|message| matches!(message, SimpleQueryMessage::CommandComplete(changed) if *changed > 0));
+        .filter_map(|message| match message {
+            SimpleQueryMessage::CommandComplete(count) => Some(*count),
+            _ => None,
+        })
+        .collect();
+    // The last one is that of the question whether anything guards the table.
+    counts.pop();
+    let changed = counts.iter().any(|count| *count > 0);
     match probe.proof {
         Proof::Runs => through(),
         Proof::Rows if rows.next().is_some() => through(),
@@ -226,8 +233,11 @@ fn judge(attack: &Attack, probe: &Probe, answer: Result<Vec<SimpleQueryMessage>,
         Proof::Yes | Proof::Granted if rows.next().is_some_and(|row| row.get(0) == Some("t")) => through(),
         Proof::Granted => Seen::Refused("no-effect".to_owned()),
         Proof::Yes => Seen::Unclear(format!("{}: not refused, but it did nothing", probe.text)),
-        Proof::Changes if changed => through(),
-        Proof::Changes => Seen::Unclear(format!("{}: not refused, but no row was there to change", probe.text)),
+        Proof::Changes if changed || rows.next().is_some_and(|row| row.get(0) == Some("t")) => through(),
+        Proof::Changes => Seen::Unclear(format!(
+            "{}: not refused, but no row was there for the trigger to refuse",
+            probe.text
+        )),
     }
 }
 

@@ -24,7 +24,7 @@ port = {port}
 unix_socket_directories = {socket_folder}
 unix_socket_permissions = 0777
 password_encryption = 'scram-sha-256'
-max_connections = 100
+max_connections = 200
 cluster_name = 'freehold'
 
 # A laptop's share of memory.

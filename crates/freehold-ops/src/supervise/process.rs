@@ -11,6 +11,9 @@ use tokio::process::{Child, ChildStdin, Command};
 /// The longest wait for a service to end by itself; it drains requests for 5 s.
 const STOP_MAX: Duration = Duration::from_secs(8);
 
+/// How the one process of a service that we start is called among its instances: its successor leads on at once.
+const INSTANCE: &str = "up";
+
 /// A started service.
 #[derive(Debug)]
 pub struct Process {
@@ -33,6 +36,7 @@ impl Process {
             .arg(&service.name)
             .envs(environment)
             .env("FREEHOLD_SUPERVISED", "stdin")
+            .env("FREEHOLD_INSTANCE", INSTANCE)
             .env("FREEHOLD_LISTEN", format!("127.0.0.1:{}", service.port))
             .stdin(Stdio::piped())
             .stdout(Stdio::inherit())

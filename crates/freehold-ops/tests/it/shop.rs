@@ -184,6 +184,7 @@ pub(crate) fn service(name: &str, owns: &[(&str, Mode)], copies: &[(&str, &str)]
                 refs: Vec::new(),
                 cached: Vec::new(),
                 publishes: Vec::new(),
+                hidden: Vec::new(),
                 unguarded: Unguarded::Allowed,
             })
             .collect(),

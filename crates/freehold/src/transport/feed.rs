@@ -250,24 +250,23 @@ select bound.epoch,
 from bound
 cross join lateral (
   select count(*) as messages,
+         -- Written as text: half the time of json_build_object, and this is done for every message.
          coalesce(string_agg(
-           json_build_object(
-             'specversion', '1.0',
-             'id', l.id,
-             'source', $4::text,
-             'type', l.type,
-             'subject', l.key,
-             'time', l.time,
-             'datacontenttype', 'application/json',
-             'traceparent', l.traceparent,
-             'topic', l.topic,
-             'epoch', l.epoch,
-             'position', l.position,
-             'prev', l.prev,
-             'version', l.version,
-             'hash', encode(l.hash, 'hex'),
-             'data', l.payload
-           )::text, ',' order by l.position), '') as body
+           '{"specversion":"1.0","id":"' || l.id
+           || '","source":' || to_json($4::text)
+           || ',"type":' || to_json(l.type)
+           || ',"subject":' || to_json(l.key)
+           || ',"time":' || to_json(l.time)
+           || ',"datacontenttype":"application/json"'
+           || coalesce(',"traceparent":' || to_json(l.traceparent), '')
+           || ',"topic":' || to_json(l.topic)
+           || ',"epoch":' || l.epoch
+           || ',"position":' || l.position
+           || ',"prev":' || l.prev
+           || ',"version":' || l.version
+           || ',"hash":"' || encode(l.hash, 'hex')
+           || '","data":' || coalesce(l.payload::text, 'null') || '}',
+           ',' order by l.position), '') as body
   from freehold.log l
   where l.position > $1
     and l.position <= bound.upto

@@ -4,6 +4,7 @@ use super::super::attack::{Actor, Attack, Attempt, Proof};
 use super::super::scene::Scene;
 use super::super::territory::{Kind, Relation};
 use super::tables::{insert_nothing, update_nothing};
+use crate::provision::literal;
 
 /// No privilege, or the library's own refusal of a change of an append-only table.
 const APPEND_ONLY: &[&str] = &["42501", "FH002"];
@@ -110,17 +111,32 @@ fn all(scene: &Scene<'_>, text: fn(&Relation) -> String) -> Attempt {
 
 /// One real row, since a trigger may be what stops it; to the value it has.
 fn change_one(table: &Relation) -> String {
+    /// The bits of `BEFORE` and `UPDATE` in `pg_trigger.tgtype`.
+    const GUARD: u8 = 2 | 16;
     let column = super::sql(&table.column);
     format!(
-        "update {0} set {column} = {column} where ctid = (select ctid from {0} limit 1)",
-        table.sql()
+        "update {0} set {column} = {column} where ctid = (select ctid from {0} limit 1); {1}",
+        table.sql(),
+        is_unguarded(table, GUARD)
     )
 }
 
 fn delete_one(table: &Relation) -> String {
+    /// The bits of `BEFORE` and `DELETE` in `pg_trigger.tgtype`.
+    const GUARD: u8 = 2 | 8;
     format!(
-        "delete from {0} where ctid = (select ctid from {0} limit 1)",
-        table.sql()
+        "delete from {0} where ctid = (select ctid from {0} limit 1); {1}",
+        table.sql(),
+        is_unguarded(table, GUARD)
+    )
+}
+
+/// Asked behind a change that was let through: an empty table has no row for a trigger to fire on.
+fn is_unguarded(table: &Relation, guard: u8) -> String {
+    format!(
+        "select not exists (select from pg_trigger where tgrelid = {}::regclass and not tgisinternal \
+         and tgenabled in ('O', 'A') and tgtype & {guard} = {guard})",
+        literal(&table.sql())
     )
 }
 

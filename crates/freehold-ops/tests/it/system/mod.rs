@@ -22,23 +22,21 @@ mod northwind;
 mod obstacles;
 mod placements;
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use shop::Shop;
-
 /// How often a wait looks.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Looks until it is so; what `look` says last is the error when it never is.
-async fn wait_until<F>(what: &str, at_most: Duration, mut look: impl FnMut() -> F) -> Result<Duration>
-where
-    F: Future<Output = Result<(), String>>,
-{
+async fn wait_until(
+    what: &str,
+    at_most: Duration,
+    mut look: impl AsyncFnMut() -> Result<(), String>,
+) -> Result<Duration> {
     let begun = Instant::now();
     loop {
         let Err(still) = look().await else {

@@ -26,6 +26,7 @@ pub(super) struct Shop {
     pub(super) http: reqwest::Client,
     up: Option<Child>,
     more: Vec<Child>,
+    failed: bool,
 }
 
 impl Shop {
@@ -39,6 +40,7 @@ impl Shop {
                 .build()?,
             up: None,
             more: Vec::new(),
+            failed: true,
         })
     }
 
@@ -121,6 +123,15 @@ impl Shop {
     pub(super) async fn stop(&mut self) -> Result<()> {
         let status = self.end(Signal::SIGINT).await?;
         ensure!(status.success(), "up ended with {status}: {}", self.tail());
+        Ok(())
+    }
+
+    /// The end of a test that went well.
+    pub(super) async fn close(mut self) -> Result<()> {
+        if self.up.is_some() {
+            self.stop().await?;
+        }
+        self.failed = false;
         Ok(())
     }
 
@@ -227,7 +238,8 @@ impl Drop for Shop {
             let _ = child.kill();
             let _ = child.wait();
         }
-        // A test that returns an error has not panicked, so the log is always shown; nextest shows it of failures only.
-        println!("--- the end of what up said\n{}", self.tail());
+        if self.failed {
+            println!("--- the end of what up said\n{}", self.tail());
+        }
     }
 }
