@@ -128,8 +128,9 @@ set enable_nestloop = off
 set jit = off
 as $$
 declare
-  -- A transaction of more messages than this is applied in pieces: a subscriber holds a piece in memory.
+  -- A batch of more than this, messages or bytes, is marked in pieces: a subscriber holds a piece in memory.
   whole_max constant integer := 20000;
+  whole_bytes constant bigint := 64 * 1024 * 1024;
   head record;
   backlog boolean;
   waiting bigint;
@@ -149,13 +150,19 @@ begin
   if head.position + waiting + batch_max > head.partitioned_to then
     perform freehold.extend_log(head.position + waiting + batch_max);
   end if;
-  backlog := exists (select from freehold.outbox offset batch_max);
+  backlog := exists (select from freehold.outbox offset batch_max)
+    or (select sum(octet_length(o.payload::text)) from freehold.outbox o) > whole_bytes;
 
   with recursive cut(id) as (
       -- In a backlog a batch ends early, but never inside a transaction: widened until none spans the cut.
       -- Same snapshot as the deletion below, so what commits meanwhile cannot fall on both sides.
-      select max(f.id)
-      from (select o.id from freehold.outbox o order by o.id limit batch_max) f
+      select coalesce(max(f.id) filter (where f.bytes <= whole_bytes), min(f.id))
+      from (
+        select o.id, sum(octet_length(o.payload::text)) over (order by o.id) as bytes
+        from freehold.outbox o
+        order by o.id
+        limit batch_max
+      ) f
     union
       select (
         select max(o.id)
@@ -174,6 +181,7 @@ begin
       t.*,
       head.position + row_number() over (order by t.id) as position,
       count(*) over () as total,
+      sum(octet_length(t.payload::text)) over () as bytes,
       -- UUIDv7 of the message's own time; the time orders nothing.
       encode(
         set_bit(set_bit(
@@ -198,12 +206,18 @@ begin
       ) over (order by l.position) as hash
     from linked l
   ),
+  pieced as (
+    select
+      h.*,
+      ceil(h.total / greatest(ceil(h.total::numeric / whole_max), ceil(h.bytes::numeric / whole_bytes), 1))::bigint as piece
+    from hashed h
+  ),
   logged as (
     insert into freehold.log (position, epoch, id, topic, type, key, version, payload, time, traceparent, prev, hash, whole)
     select
       n.position, head.epoch, n.message_id, n.topic, n.type, n.key, n.version, n.payload, n.time, n.traceparent, n.prev, n.hash,
-      least(head.position + n.total, head.position + (((n.position - head.position - 1) / whole_max) + 1) * whole_max)
-    from hashed n
+      head.position + least(n.total, ((n.position - head.position - 1) / n.piece + 1) * n.piece)
+    from pieced n
     order by n.position
     returning position, topic, hash
   ),

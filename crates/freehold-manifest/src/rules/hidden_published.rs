@@ -52,9 +52,11 @@ fn of_key(service: &DeclaredService<'_>, table: &DeclaredTable, column: &At<Stri
 
 fn of_link(service: &DeclaredService<'_>, table: &DeclaredTable, column: &At<String>) -> Option<Diagnostic> {
     let root = &table.within.as_ref()?.value;
-    let link = service.schema.foreign_keys.iter().find(|key| {
-        key.table == table.name.value && key.to.is_own(root) && key.columns.contains(&column.value)
-    })?;
+    let link = service
+        .schema
+        .foreign_keys
+        .iter()
+        .find(|key| key.table == table.name.value && key.to.is_own(root) && key.columns.contains(&column.value))?;
     let message = format!(
         "`{}` is hidden, but it says to which row of `{root}` one of `{}` belongs",
         column.value, table.name.value

@@ -2,7 +2,8 @@
 
 use super::error::{Error, Result};
 use super::file::{File, Version};
-use super::session::{Session, quote};
+use super::session::Session;
+use freehold::pg::ident::quote;
 use std::time::{Duration, SystemTime};
 use tokio_postgres::Row;
 

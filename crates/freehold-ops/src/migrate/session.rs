@@ -1,6 +1,7 @@
 //! The connection a service is migrated over: as its migrator, in the role of its owner, one runner at a time.
 
 use super::apply::{Limits, Progress};
+use freehold::pg::ident::quote;
 use super::error::{Error, Result};
 use futures_util::TryStreamExt;
 use std::future::poll_fn;
@@ -194,11 +195,6 @@ fn broken(target: &Target, source: tokio_postgres::Error) -> Error {
         service: target.service.clone(),
         source,
     }
-}
-
-/// Quotes an identifier.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Moves the connection, and passes on what migrations say (`raise notice`).

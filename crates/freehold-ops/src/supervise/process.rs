@@ -14,6 +14,9 @@ const STOP_MAX: Duration = Duration::from_secs(8);
 /// How the one process of a service that we start is called among its instances: its successor leads on at once.
 const INSTANCE: &str = "up";
 
+/// What a service takes from our environment of what is ours; the rest may be somebody else's secret.
+const PASSED_ON: [&str; 3] = ["FREEHOLD_LOG", "FREEHOLD_LOG_FORMAT", "FREEHOLD_POOL"];
+
 /// A started service.
 #[derive(Debug)]
 pub struct Process {
@@ -30,6 +33,13 @@ impl Process {
         environment: Vec<(String, String)>,
     ) -> Result<Self> {
         let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let ours = text.starts_with("FREEHOLD_") || text == "PGPASSWORD";
+            if ours && !PASSED_ON.contains(&&*text) {
+                command.env_remove(&name);
+            }
+        }
         command
             .arg("serve")
             .arg(folder)

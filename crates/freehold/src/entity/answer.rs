@@ -120,13 +120,14 @@ pub(super) fn written(
 ) -> Response<Body> {
     let mut response = match preferences.answer {
         Return::Minimal | Return::HeadersOnly => empty(bare),
-        Return::Representation => {
-            let body = match (form, found.len()) {
-                (Form::Object, 1) => found.into_iter().next().map(held).unwrap_or_default(),
-                _ => array(&found),
-            };
-            rows(full, form, body)
-        }
+        Return::Representation => match form {
+            Form::Array => rows(full, form, array(&found)),
+            Form::Object => match found.into_iter().next() {
+                Some(row) => rows(full, form, held(row)),
+                // The one row that was written is gone again: the service's own SQL took it.
+                None => empty(bare),
+            },
+        },
     };
     set_applied(&mut response, preferences);
     response

@@ -14,6 +14,7 @@ use super::http::Write;
 use super::limits::ROWS_MAX;
 use super::problem::Problem;
 use super::returning::{self, Rows, Wanted};
+use super::settle::{Check, Plan};
 use super::sql::{NO_COLUMN, Param, Statement, pins_one, push_filters};
 
 /// How a change is to be made and answered.
@@ -110,18 +111,16 @@ pub(super) fn push_where(statement: &mut Statement, write: &Write<'_>, guard: &G
 /// # Errors
 /// 412 with the current version when the guard is not met, 404 when a guarded row is not there, 406 when one row was
 /// asked for and the change would touch another number; nothing is changed then.
-pub(super) async fn carry_out(write: &Write<'_>, statement: &Statement, terms: &Terms) -> Result<Outcome, Problem> {
+pub(super) async fn carry_out(write: &Write<'_>, plan: &Plan, terms: &Terms) -> Result<Outcome, Problem> {
     let Write {
         surface, runner, table, ..
     } = write;
     let _wake = Wake(&surface.written);
-    let outcome = match terms.reach {
-        Rows::AtMostOne => runner.write(statement).await,
-        Rows::Any => match needed_check(terms) {
-            None => runner.write(statement).await,
-            Some(check) => runner.write_checked(statement, check).await,
-        },
+    let check = match terms.reach {
+        Rows::AtMostOne => None,
+        Rows::Any => needed_check(terms),
     };
+    let outcome = plan.carry_out(*runner, check).await;
     let outcome = outcome.map_err(|f| f.into_problem(table, &surface.tables))?;
     if outcome.affected == 0 && terms.guard != Guard::None {
         return Err(explain(write).await);
@@ -131,9 +130,6 @@ pub(super) async fn carry_out(write: &Write<'_>, statement: &Statement, terms: &
     }
     Ok(outcome)
 }
-
-/// A look at what a write touched, before it is committed.
-type Check = fn(&Outcome) -> Result<(), Problem>;
 
 fn needed_check(terms: &Terms) -> Option<Check> {
     match (terms.form, terms.preferences.answer) {

@@ -23,6 +23,33 @@ pub(super) struct Outcome {
     pub(super) rows: Vec<Row>,
     /// Rows written, or read.
     pub(super) affected: u64,
+    /// What the write itself gave back, where `rows` were read after it.
+    written: Option<Vec<Row>>,
+}
+
+impl Outcome {
+    /// A write that was not needed.
+    pub(super) fn nothing() -> Self {
+        Self {
+            rows: Vec::new(),
+            affected: 0,
+            written: None,
+        }
+    }
+
+    /// What the write gave back; `rows`, unless those were read after it.
+    pub(super) fn written(&self) -> &[Row] {
+        self.written.as_ref().unwrap_or(&self.rows)
+    }
+}
+
+/// What follows a write in its transaction.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// The commit.
+    Done,
+    /// This statement, whose rows take the place of the write's; then the commit.
+    Read(Statement),
 }
 
 /// The shapes of statements seen lately, by their text.
@@ -119,13 +146,14 @@ impl Runner<'_> {
         }
     }
 
-    /// Runs one statement in a transaction that is rolled back when `check` refuses what came back.
+    /// Runs one statement in a transaction, and then what `next` makes of what came back; a refusal rolls it back.
     ///
-    /// Otherwise as [`Self::write`].
-    pub(super) async fn write_checked(
+    /// Otherwise as [`Self::write`]: what the commit refuses is an error of the write, and a lost race is run again from
+    /// the beginning.
+    pub(super) async fn write_then(
         &self,
         statement: &Statement,
-        check: impl Fn(&Outcome) -> Result<(), Problem>,
+        next: impl Fn(&Outcome) -> Result<Then, Problem>,
     ) -> Result<Outcome, Fault> {
         let how = self.shapes.admit(&statement.sql, self.pool);
         let mut attempt = 1;
@@ -133,9 +161,15 @@ impl Runner<'_> {
             let client = self.connect().await?;
             let whole = async {
                 client.batch_execute("begin").await?;
-                let outcome = send(&client, statement, how).await?;
-                if let Err(problem) = check(&outcome) {
-                    return Ok(Err(problem));
+                let mut outcome = send(&client, statement, how).await?;
+                match next(&outcome) {
+                    Ok(Then::Done) => {}
+                    Ok(Then::Read(read)) => {
+                        let how = self.shapes.admit(&read.sql, self.pool);
+                        let found = send(&client, &read, how).await?;
+                        outcome.written = Some(std::mem::replace(&mut outcome.rows, found.rows));
+                    }
+                    Err(problem) => return Ok(Err(problem)),
                 }
                 client.batch_execute("commit").await?;
                 Ok(Ok(outcome))
@@ -258,7 +292,11 @@ async fn send(client: &Object, statement: &Statement, how: How) -> Result<Outcom
         rows.push(row);
     }
     let affected = stream.rows_affected().unwrap_or(rows.len() as u64);
-    Ok(Outcome { rows, affected })
+    Ok(Outcome {
+        rows,
+        affected,
+        written: None,
+    })
 }
 
 /// Asks the server to stop, and gives the connection up: it may still be busy.

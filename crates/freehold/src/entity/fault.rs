@@ -89,6 +89,11 @@ fn describe(db: &DbError, table: &Served, tables: &Tables) -> Problem {
             let problem = plain(StatusCode::BAD_REQUEST, "refused", db, db.message());
             pass(problem, db)
         }
+        SqlState::TRIGGERED_DATA_CHANGE_VIOLATION => {
+            let name = db.table().unwrap_or(&table.shape.name);
+            let message = format!("changing the row of `{name}` sets off another change of the same row");
+            plain(StatusCode::CONFLICT, "triggered-change", db, message)
+        }
         SqlState::INSUFFICIENT_PRIVILEGE => plain(StatusCode::FORBIDDEN, "forbidden", db, "this is not permitted"),
         SqlState::LOCK_NOT_AVAILABLE => {
             let problem = Problem::unavailable("locked", code.code(), "another write holds the row");
@@ -192,26 +197,46 @@ fn own(db: &DbError, table: &Served) -> Problem {
     pass(problem, db)
 }
 
-/// A constraint's refusal, as a sentence about the field.
+/// A constraint's refusal, as a sentence about the field; in its own words where the service's own SQL raised it.
 fn refuse(status: StatusCode, kind: &'static str, db: &DbError, table: &Served, tables: &Tables) -> Problem {
-    let name = db.constraint().unwrap_or("unknown");
     let of = db.table().unwrap_or(&table.shape.name);
-    let known = tables.get(of).and_then(|t| t.shape.constraints.get(name));
-    let message = match known {
+    let mut problem = if is_raised(db) {
+        pass(plain(status, kind, db, db.message()), db)
+    } else {
+        let problem = plain(status, kind, db, violation(kind, of, db, table, tables));
+        if of == table.shape.name {
+            problem
+        } else {
+            problem.with_details(format!("the rule belongs to `{of}`"))
+        }
+    };
+    if let Some(name) = db.constraint() {
+        problem = problem.with_member("constraint", name);
+    }
+    if let Some(column) = db.column() {
+        problem = problem.with_member("column", column);
+    }
+    if of != table.shape.name {
+        problem = problem.with_member("table", of);
+    }
+    problem
+}
+
+/// Raised in PL/pgSQL, not found by the server itself.
+fn is_raised(db: &DbError) -> bool {
+    db.routine() == Some("exec_stmt_raise")
+}
+
+fn violation(kind: &str, of: &str, db: &DbError, table: &Served, tables: &Tables) -> String {
+    let name = db.constraint().unwrap_or("unknown");
+    match tables.get(of).and_then(|t| t.shape.constraints.get(name)) {
         // The row refers to itself or is referred to: only the server's message tells which end was touched.
         _ if kind == "reference" && db.message().starts_with("update or delete") => {
             format!("rows of `{of}` still refer to this row of `{}`", table.shape.name)
         }
         Some(constraint) => sentence(name, constraint),
         None => format!("a row of `{of}` violates the rule `{name}`"),
-    };
-    let problem = plain(status, kind, db, message).with_member("constraint", name);
-    if of == table.shape.name {
-        return problem;
     }
-    problem
-        .with_details(format!("the rule belongs to `{of}`"))
-        .with_member("table", of)
 }
 
 fn sentence(name: &str, constraint: &Constraint) -> String {

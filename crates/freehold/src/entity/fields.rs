@@ -47,7 +47,11 @@ enum Meaning<'t> {
     Touch,
 }
 
+/// Code of "there is no such column" in a body, as PostgREST answers.
+const UNKNOWN: &str = "PGRST204";
+
 fn meaning<'t>(table: &'t Served, name: &str) -> Result<Meaning<'t>, Problem> {
+    table.check_shown(name, UNKNOWN)?;
     if name == "version" && table.keeps_version() {
         return Ok(Meaning::Version);
     }
@@ -59,7 +63,7 @@ fn meaning<'t>(table: &'t Served, name: &str) -> Result<Meaning<'t>, Problem> {
             return Ok(Meaning::Child(child));
         }
         return Err(table
-            .column(name, "PGRST204")
+            .column(name, UNKNOWN)
             .err()
             .unwrap_or_else(|| Problem::body(format!("`{}` has no column `{name}`", table.shape.name))));
     };

@@ -11,12 +11,14 @@ use super::body::{self, Document};
 use super::fields::{self, Level};
 use super::headers::{Form, accepted, content, preferences};
 use super::http::Write;
+use super::nest::Tail;
 use super::problem::Problem;
 use super::query::Query;
 use super::returning::{self, Rows, Wanted};
+use super::settle::Plan;
 use super::sql::{Param, Statement};
 use super::table::Served;
-use super::{Wake, nest};
+use super::{Wake, nest, settle};
 
 /// What stays as it is in a value of `Location`: letters, digits and what RFC 3986 leaves unreserved.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -51,9 +53,9 @@ pub(super) async fn rows(write: Write<'_>, body: Bytes) -> Result<Response<Body>
         let wanted = returning::wanted(preferences.answer, number);
         let shape = Shape::of(&document);
         drop(document);
-        let statement = compile(&level, &query, shape, json, wanted)?;
+        let plan = compile(&level, &query, shape, json, wanted)?;
         let _wake = Wake(&surface.written);
-        let outcome = runner.write(&statement).await;
+        let outcome = plan.carry_out(runner, None).await;
         outcome.map_err(|f| f.into_problem(table, &surface.tables))?.rows
     };
     let identity = match found.as_slice() {
@@ -88,9 +90,16 @@ impl Shape {
     }
 }
 
-fn compile(level: &Level<'_>, query: &Query, shape: Shape, json: Bytes, wanted: Wanted) -> Result<Statement, Problem> {
+fn compile(level: &Level<'_>, query: &Query, shape: Shape, json: Bytes, wanted: Wanted) -> Result<Plan, Problem> {
+    let reread = settle::of_roots(level, query, wanted)?;
     if !level.nested.is_empty() || (level.columns.is_empty() && level.rows > 1) {
-        return nest::compile(level, query, shape, json, wanted);
+        let tail = match (wanted, &reread) {
+            (Wanted::Rows, None) => Tail::Rows,
+            (Wanted::Rows, Some(_)) => Tail::Keys,
+            (Wanted::Identity | Wanted::Count, _) => Tail::Identity,
+        };
+        let statement = nest::compile(level, query, shape, json, tail)?;
+        return Ok(Plan { statement, reread });
     }
     let table = level.table;
     let mut statement = Statement::new();
@@ -107,8 +116,8 @@ fn compile(level: &Level<'_>, query: &Query, shape: Shape, json: Bytes, wanted: 
         statement.param(Param::Body(json)).push("::json) as r(");
         statement.definitions(columns()).push(")");
     }
-    returning::push(&mut statement, table, query, wanted)?;
-    Ok(statement)
+    returning::push(&mut statement, table, query, settle::first(wanted, reread.as_ref()))?;
+    Ok(Plan { statement, reread })
 }
 
 /// Where the new row is: `/orders?id=eq.7`.

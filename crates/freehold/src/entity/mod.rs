@@ -6,7 +6,7 @@
 //! a [`problem::Problem`] in `fault`.
 //!
 //! A request is one prepared statement in autocommit; a transaction is opened only for a write that may have to be taken
-//! back when its number of rows is known. JSON is built by PostgreSQL and passed on as it is.
+//! back when its number of rows is known, or whose rows the service's own triggers may change (`settle`). JSON is built by PostgreSQL and passed on as it is.
 
 // Surface
 mod http;
@@ -29,6 +29,8 @@ mod nest;
 mod read;
 mod remove;
 mod returning;
+mod settle;
+mod show;
 mod update;
 mod upsert;
 

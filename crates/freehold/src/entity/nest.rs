@@ -8,8 +8,8 @@
 //!      s1 as materialized (            -- the posted items, each with the key of its root
 //!        select … as k0, p.k0 as f0, x.e from s0 as p, json_array_elements(p.e->'order_items') as x(e) …),
 //!      i1 as (insert into order_items (id, order_id, …) select … from s1 … returning t.*),
-//!      j1 as (select c.order_id, json_agg(…) as rows from i1 as c … group by c.order_id)
-//! select … from i0 as t left join j1 on …
+//!      j1 as (select t.order_id, json_agg(…) as rows from i1 as t … group by t.order_id)
+//! select … from i0 as t left join j1 on … order by …
 //! ```
 //! The key of a root decides the foreign key of the rows within it, whatever they say themselves.
 
@@ -19,11 +19,23 @@ use super::fields::{Level, Nested};
 use super::insert::Shape;
 use super::problem::Problem;
 use super::query::Query;
-use super::returning::{self, Wanted};
-use super::sql::{Param, Statement, push_select};
-use super::table::Arity;
+use super::returning;
+use super::show::{self, Shown};
+use super::sql::{Param, Statement};
 use crate::pg::catalog::{Column, Filled};
 use crate::pg::ident;
+
+/// What the statement gives back of each root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// The row with the rows within it, its version and its key.
+    Rows,
+    /// Version and key.
+    Identity,
+    /// Version and key; the first root also brings the keys of all rows within: one array for each column of the key of
+    /// each child, in the order of [`posted`].
+    Keys,
+}
 
 /// Writes the statement for a root and everything within it.
 ///
@@ -34,7 +46,7 @@ pub(super) fn compile(
     query: &Query,
     shape: Shape,
     json: Bytes,
-    wanted: Wanted,
+    tail: Tail,
 ) -> Result<Statement, Problem> {
     if root.table.shape.key.is_empty() {
         return Err(Problem::body(format!(
@@ -45,7 +57,7 @@ pub(super) fn compile(
     let mut writer = Writer {
         statement: Statement::new(),
         next: 1,
-        wanted,
+        tail,
     };
     let sql = &mut writer.statement;
     sql.push("with s0 as materialized (select ");
@@ -61,34 +73,23 @@ pub(super) fn compile(
     writer.push_insert(0, root, None);
     let shown = writer.push_nested(0, root);
     let sql = &mut writer.statement;
-    match wanted {
-        Wanted::Rows => {
-            sql.push(" select (select row_to_json(r)::text from (select ");
-            push_select(sql, root.table, query)?;
-            push_shown(sql, &shown);
-            sql.push(") as r)");
-        }
-        Wanted::Identity | Wanted::Count => drop(sql.push(" select null::text")),
+    if tail == Tail::Rows {
+        show::push_roots(sql, root, query, &shown)?;
+        return Ok(writer.statement);
     }
+    sql.push(" select null::text");
     returning::push_identity(sql, root.table);
-    sql.push(" from i0 as t");
-    if wanted == Wanted::Rows {
-        push_joins(sql, "t", &shown);
+    if tail == Tail::Keys {
+        push_keys(sql, root);
     }
+    sql.push(" from i0 as t");
     Ok(writer.statement)
 }
 
 struct Writer {
     statement: Statement,
     next: usize,
-    wanted: Wanted,
-}
-
-/// A child as its root shows it.
-struct Shown<'t> {
-    nested: &'t Nested<'t>,
-    /// The number of its `j…`; none when no row of it was posted.
-    number: Option<usize>,
+    tail: Tail,
 }
 
 impl Writer {
@@ -104,8 +105,8 @@ impl Writer {
             self.push_source(parent, number, level, nested);
             self.push_insert(number, &nested.level, Some(nested));
             let within = self.push_nested(number, &nested.level);
-            if self.wanted == Wanted::Rows {
-                self.push_aggregate(number, nested, &within);
+            if self.tail == Tail::Rows {
+                show::push_aggregate(&mut self.statement, number, nested, &within);
             }
             shown.push(Shown {
                 nested,
@@ -183,26 +184,28 @@ impl Writer {
         }
         sql.push(" returning t.*)");
     }
+}
 
-    /// `j1`: the rows of a child as one array for each root.
-    fn push_aggregate(&mut self, number: usize, nested: &Nested<'_>, within: &[Shown<'_>]) {
-        let sql = &mut self.statement;
-        sql.push(", j").number(number).push(" as (select ");
-        for column in &nested.link.columns {
-            sql.column("t", column).push(", ");
+/// The children of which rows were posted, at any depth, each before its own: the first is `i1`, the next `i2` …
+pub(super) fn posted<'t>(level: &'t Level<'t>) -> Vec<&'t Nested<'t>> {
+    let mut found = Vec::new();
+    for nested in level.nested.iter().filter(|n| n.level.rows > 0) {
+        found.push(nested);
+        found.extend(posted(&nested.level));
+    }
+    found
+}
+
+/// Appends the keys of all rows within, to the first row only: they may be many.
+fn push_keys(sql: &mut Statement, root: &Level<'_>) {
+    for (place, nested) in posted(root).into_iter().enumerate() {
+        for name in &nested.level.table.shape.key {
+            sql.push(", case when row_number() over () = 1 then (select array_agg(");
+            sql.column("c", name)
+                .push("::text) from i")
+                .number(place + 1)
+                .push(" as c) end");
         }
-        sql.push("json_agg(row_to_json(r)) as rows from i")
-            .number(number)
-            .push(" as t");
-        push_joins(sql, "t", within);
-        sql.push(" cross join lateral (select ")
-            .push(&nested.level.table.columns_sql);
-        push_shown(sql, within);
-        sql.push(") as r group by ");
-        for (place, column) in nested.link.columns.iter().enumerate() {
-            sql.push(if place > 0 { ", " } else { "" }).column("t", column);
-        }
-        sql.push(")");
     }
 }
 
@@ -237,34 +240,4 @@ fn push_key(sql: &mut Statement, level: &Level<'_>, within: Option<(&Nested<'_>,
 
 fn default_of(column: &Column) -> &str {
     column.default_expr.as_deref().unwrap_or("null")
-}
-
-fn push_shown(sql: &mut Statement, shown: &[Shown<'_>]) {
-    for Shown { nested, number } in shown {
-        sql.push(", ");
-        match (number, nested.arity) {
-            (Some(n), Arity::Many) => {
-                sql.push("coalesce(j").number(n).push(".rows, '[]'::json)");
-            }
-            (Some(n), Arity::One) => drop(sql.push("j").number(n).push(".rows->0")),
-            (None, Arity::Many) => drop(sql.push("'[]'::json")),
-            (None, Arity::One) => drop(sql.push("null::json")),
-        }
-        sql.push(" as ").name(&nested.level.table.shape.name);
-    }
-}
-
-fn push_joins(sql: &mut Statement, root: &str, shown: &[Shown<'_>]) {
-    for Shown { nested, number } in shown {
-        let Some(number) = number else {
-            continue;
-        };
-        let alias = format!("j{number}");
-        sql.push(" left join ").push(&alias).push(" on ");
-        let pairs = nested.link.columns.iter().zip(&nested.link.to_columns);
-        for (place, (from, to)) in pairs.enumerate() {
-            sql.push(if place > 0 { " and " } else { "" });
-            sql.column(&alias, from).push(" = ").column(root, to);
-        }
-    }
 }

@@ -7,6 +7,7 @@ use super::change::{self, Range};
 use super::http::Write;
 use super::problem::Problem;
 use super::returning;
+use super::settle::Plan;
 use super::sql::Statement;
 
 /// Deletes rows.
@@ -19,6 +20,10 @@ pub(super) async fn rows(write: Write<'_>) -> Result<Response<Body>, Problem> {
         .push(" as t");
     change::push_where(&mut statement, &write, &terms.guard)?;
     returning::push(&mut statement, write.table, &write.query, terms.wanted())?;
-    let outcome = change::carry_out(&write, &statement, &terms).await?;
+    let plan = Plan {
+        statement,
+        reread: None,
+    };
+    let outcome = change::carry_out(&write, &plan, &terms).await?;
     Ok(change::respond(&terms, outcome, Range::Gone))
 }

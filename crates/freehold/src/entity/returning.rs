@@ -39,6 +39,16 @@ pub(super) fn push(statement: &mut Statement, table: &Served, query: &Query, wan
         return Ok(());
     }
     statement.push(" returning ");
+    push_row(statement, table, query, wanted)
+}
+
+/// Appends the row `t` as JSON, or a null in its place, and its identity.
+pub(super) fn push_row(
+    statement: &mut Statement,
+    table: &Served,
+    query: &Query,
+    wanted: Wanted,
+) -> Result<(), Problem> {
     match wanted {
         Wanted::Rows => {
             statement.push("(select row_to_json(r)::text from (select ");

@@ -18,7 +18,7 @@ pub(super) struct Served {
     pub(super) entry: Table,
     /// `"schema"."table"`.
     pub(super) qualified: String,
-    /// `t."a", t."b"`: every column.
+    /// `t."a", t."b"`: every column that is not hidden.
     pub(super) columns_sql: String,
     /// The tables written and shown with it.
     pub(super) children: Vec<Child>,
@@ -59,24 +59,37 @@ impl Served {
     /// The column of that name.
     ///
     /// # Errors
-    /// A 400 with the nearest name.
+    /// A 400 for a hidden column; a 400 with the nearest name for one that is not there.
     pub(super) fn column(&self, name: &str, code: &str) -> Result<&Column, Problem> {
+        self.check_shown(name, code)?;
+        let table = &self.shape.name;
         self.shape.column(name).ok_or_else(|| {
-            let table = &self.shape.name;
+            let shown = || shown(&self.shape, &self.entry).map(|c| c.name.as_str());
             let problem = Problem::new(
                 StatusCode::BAD_REQUEST,
                 "unknown-column",
                 code,
                 format!("`{table}` has no column `{name}`"),
             );
-            match nearest(name, self.shape.columns.iter().map(|c| c.name.as_str())) {
+            match nearest(name, shown()) {
                 Some(known) => problem.with_hint(format!("perhaps `{known}` is meant")),
-                None => problem.with_hint(format!(
-                    "it has {}",
-                    listed(self.shape.columns.iter().map(|c| c.name.as_str()))
-                )),
+                None => problem.with_hint(format!("it has {}", listed(shown()))),
             }
         })
+    }
+
+    /// Refuses a hidden column.
+    ///
+    /// # Errors
+    /// A 400 of the same code as for a column that is not there.
+    pub(super) fn check_shown(&self, name: &str, code: &str) -> Result<(), Problem> {
+        if !is_hidden(&self.entry, name) {
+            return Ok(());
+        }
+        let message = format!("`{name}` of `{}` is not served", self.shape.name);
+        Err(Problem::new(StatusCode::BAD_REQUEST, "hidden-column", code, message)
+            .with_hint("leave it out: the service keeps this column to itself")
+            .with_member("column", name))
     }
 
     /// The source of a cached column that the library keeps fresh.
@@ -125,7 +138,7 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
             continue;
         };
         let mut columns_sql = String::new();
-        for column in &shape.columns {
+        for column in shown(shape, entry) {
             if !columns_sql.is_empty() {
                 columns_sql.push_str(", ");
             }
@@ -149,6 +162,15 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
         served.insert(entry.name.clone(), table);
     }
     served
+}
+
+fn is_hidden(entry: &Table, column: &str) -> bool {
+    entry.hidden.iter().any(|hidden| hidden == column)
+}
+
+/// The columns that are served.
+fn shown<'t>(shape: &'t TableShape, entry: &'t Table) -> impl Iterator<Item = &'t Column> {
+    shape.columns.iter().filter(|c| !is_hidden(entry, &c.name))
 }
 
 fn adopt(root: &TableShape, child: &TableShape) -> Child {

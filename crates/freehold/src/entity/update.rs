@@ -13,6 +13,7 @@ use super::headers::{Content, content};
 use super::http::Write;
 use super::problem::Problem;
 use super::returning;
+use super::settle::{self, Plan};
 use super::sql::{Param, Statement};
 use crate::pg::catalog::Column;
 
@@ -25,8 +26,8 @@ pub(super) async fn rows(write: Write<'_>, body: Bytes) -> Result<Response<Body>
     if change.columns.is_empty() {
         return nothing(&terms);
     }
-    let statement = compile(&write, &terms, &change.columns, json.clone())?;
-    let outcome = change::carry_out(&write, &statement, &terms).await?;
+    let plan = compile(&write, &terms, &change.columns, json.clone())?;
+    let outcome = change::carry_out(&write, &plan, &terms).await?;
     Ok(change::respond(&terms, outcome, Range::Counted))
 }
 
@@ -57,23 +58,16 @@ fn nothing(terms: &Terms) -> Result<Response<Body>, Problem> {
     if terms.guard != Guard::None {
         return Err(Problem::body("the body names no column to change"));
     }
-    let none = Outcome {
-        rows: Vec::new(),
-        affected: 0,
-    };
     if terms.form == super::headers::Form::Object {
         return Err(super::answer::not_singular(0, super::answer::Exact::Yes));
     }
-    Ok(change::respond(terms, none, Range::Counted))
+    Ok(change::respond(terms, Outcome::nothing(), Range::Counted))
 }
 
-/// The statement that sets `columns` to what `json` says.
-pub(super) fn compile(
-    write: &Write<'_>,
-    terms: &Terms,
-    columns: &[&Column],
-    json: Bytes,
-) -> Result<Statement, Problem> {
+/// The plan that sets `columns` to what `json` says.
+pub(super) fn compile(write: &Write<'_>, terms: &Terms, columns: &[&Column], json: Bytes) -> Result<Plan, Problem> {
+    let wanted = terms.wanted();
+    let reread = settle::of_rows(write.table, &write.query, wanted, |after| after.update)?;
     let mut statement = Statement::new();
     statement
         .push("update ")
@@ -89,6 +83,7 @@ pub(super) fn compile(
         .push("::json) as r(");
     statement.definitions(columns.iter().copied()).push(")");
     change::push_where(&mut statement, write, &terms.guard)?;
-    returning::push(&mut statement, write.table, &write.query, terms.wanted())?;
-    Ok(statement)
+    let wanted = settle::first(wanted, reread.as_ref());
+    returning::push(&mut statement, write.table, &write.query, wanted)?;
+    Ok(Plan { statement, reread })
 }

@@ -16,6 +16,7 @@ use super::http::Write;
 use super::problem::Problem;
 use super::query::{Filter, Test};
 use super::returning::Rows;
+use super::settle::{self, Plan};
 use super::sql::{Param, Statement, pins_one};
 use super::table::Served;
 use super::{Wake, answer, fields, returning, update};
@@ -47,8 +48,8 @@ pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Response<Body>,
     if columns.is_empty() {
         return Err(Problem::body("the body names no column to change"));
     }
-    let statement = update::compile(&write, &terms, &columns, json.clone())?;
-    let outcome = change::carry_out(&write, &statement, &terms).await?;
+    let plan = update::compile(&write, &terms, &columns, json.clone())?;
+    let outcome = change::carry_out(&write, &plan, &terms).await?;
     Ok(change::respond(&terms, outcome, Range::Counted))
 }
 
@@ -124,17 +125,17 @@ async fn put(
     let Write {
         surface, runner, table, ..
     } = &write;
-    let statement = compile(&write, &terms, columns, presence, json)?;
+    let plan = compile(&write, &terms, columns, presence, json)?;
     let _wake = Wake(&surface.written);
-    let outcome = runner.write(&statement).await;
+    let outcome = plan.carry_out(*runner, None).await;
     let outcome = outcome.map_err(|f| f.into_problem(table, &surface.tables))?;
-    let Some(row) = outcome.rows.first() else {
+    let Some(row) = outcome.written().first() else {
         return match presence {
             Presence::Absent => Err(change::stale(&table.shape.name, None)),
             Presence::Either => Ok(change::respond(&terms, outcome, Range::Counted)),
         };
     };
-    // The last column of the statement says whether the row is new.
+    // The last column of the write says whether the row is new.
     let is_new = row
         .len()
         .checked_sub(1)
@@ -142,7 +143,7 @@ async fn put(
     if is_new != Some(true) {
         return Ok(change::respond(&terms, outcome, Range::Counted));
     }
-    let version = answer::version(row);
+    let version = outcome.rows.first().and_then(answer::version);
     let created = StatusCode::CREATED;
     let mut response = answer::written(terms.preferences, terms.form, created, created, outcome.rows);
     answer::set_version(&mut response, version);
@@ -155,7 +156,7 @@ fn compile(
     columns: &[&Column],
     presence: Presence,
     json: Bytes,
-) -> Result<Statement, Problem> {
+) -> Result<Plan, Problem> {
     let Write { table, query, .. } = write;
     let key = || table.shape.key.iter().filter_map(|k| table.shape.column(k));
     let mut sql = Statement::new();
@@ -192,8 +193,9 @@ fn compile(
         }
     }
     let wanted = returning::wanted(terms.preferences.answer, Rows::AtMostOne);
-    returning::push(&mut sql, table, query, wanted)?;
+    let reread = settle::of_rows(table, query, wanted, |after| after.insert || after.update)?;
+    returning::push(&mut sql, table, query, settle::first(wanted, reread.as_ref()))?;
     // A row that was there carries the lock of this statement in xmax.
     sql.push(", t.xmax = 0");
-    Ok(sql)
+    Ok(Plan { statement: sql, reread })
 }

@@ -304,6 +304,7 @@ impl<'a> CopyTable<'a> {
              \x20 )\n\
              \x20 {collect}\
              {follow}\
+             \x20 delete from freehold.tombstone t using {staging} s where t.copy = {name} and t.key = {staged_key};\n\
              \x20 delete from {staging};\n\
              \x20 update freehold.copy set state = 'live' where name = {name};\n\
              end\n$freehold$;\n",
@@ -312,6 +313,7 @@ impl<'a> CopyTable<'a> {
             same_staged = self.same_key("s", "c"),
             key_of_c = self.list_key("c."),
             key_text = super::key_text("c", &self.contract.key),
+            staged_key = super::key_text("s", &self.contract.key),
             key = self.key_list(),
             set = self.set_excluded(),
             all_of_c = format!("{}, c.version", self.list("c.")),

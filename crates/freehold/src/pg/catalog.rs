@@ -33,6 +33,20 @@ pub struct TableShape {
     pub constraints: BTreeMap<String, Constraint>,
     /// Whether it has a `bigint` column `version`.
     pub has_version: bool,
+    /// Which writes are followed by triggers of the service's own.
+    pub after_triggers: AfterTriggers,
+}
+
+/// Which writes of a table run AFTER triggers that the service's migrations made.
+///
+/// Such a trigger may change the row that was written, and `returning` has been computed by then. The library's own
+/// triggers do not count, for they leave the row alone; nor do those that wait for the commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AfterTriggers {
+    /// An INSERT runs one.
+    pub insert: bool,
+    /// An UPDATE runs one.
+    pub update: bool,
 }
 
 /// One column.

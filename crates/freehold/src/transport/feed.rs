@@ -21,8 +21,15 @@ use crate::error::Error;
 use crate::pg::place;
 use crate::transport::snapshot;
 
+/// Positions covered by a stream's first batch: even of the largest messages a line stays below 100 MiB. A stream that
+/// meets too much at once breaks, and its successor begins small again.
+const POSITIONS_MIN: i64 = 64;
+
 /// Positions covered by one batch before it is cut at the next whole transaction: what a subscriber applies at once.
-const BATCH_POSITIONS: i64 = 5_000;
+const POSITIONS_MAX: i64 = 5_000;
+
+/// A batch below this may be followed by one of twice as many positions; one above four times this by half as many.
+const BYTES_SMALL: usize = 4 * 1024 * 1024;
 
 /// The longest silence: an idle stream sends an empty batch, which also lets cursors pass other topics' messages.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -129,6 +136,7 @@ async fn read(State(feed): State<Arc<Feed>>, headers: HeaderMap, Query(asked): Q
         feed,
         topics,
         after: asked.after,
+        positions: POSITIONS_MIN,
     };
     let lines = stream::unfold(reader, |mut reader| async move {
         let line = reader.next().await?;
@@ -155,6 +163,7 @@ struct Reader {
     stopping: watch::Receiver<bool>,
     topics: Vec<String>,
     after: i64,
+    positions: i64,
 }
 
 impl Reader {
@@ -200,14 +209,19 @@ impl Reader {
     }
 
     /// Reads one run of the log; PostgreSQL writes the line.
-    async fn batch(&self) -> Result<Line, Error> {
+    async fn batch(&mut self) -> Result<Line, Error> {
         let client = self.feed.pool.get().await?;
         let statement = client.prepare_cached(&place(BATCH, &self.feed.freehold)).await?;
         let row = client
-            .query_one(&statement, &[&self.after, &self.topics, &BATCH_POSITIONS, &self.feed.source])
+            .query_one(&statement, &[&self.after, &self.topics, &self.positions, &self.feed.source])
             .await?;
         let (epoch, upto, messages): (i32, i64, i64) = (row.get(0), row.get(1), row.get(2));
         let body: &str = row.get(3);
+        if body.len() < BYTES_SMALL {
+            self.positions = (self.positions * 2).min(POSITIONS_MAX);
+        } else if body.len() > 4 * BYTES_SMALL {
+            self.positions = (self.positions / 2).max(POSITIONS_MIN);
+        }
         let mut line = format!(
             "{{\"epoch\":{epoch},\"after\":{},\"upto\":{upto},\"messages\":[",
             self.after

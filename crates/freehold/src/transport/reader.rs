@@ -7,7 +7,7 @@ use reqwest::Response;
 
 use crate::error::Error;
 
-/// The longest line taken from a producer: a batch of whole transactions at the outbox's size limit stays far below.
+/// The longest line taken from a producer: four times what the sequencer marks as whole.
 const LINE_MAX: usize = 256 * 1024 * 1024;
 
 /// The longest silence before a producer counts as lost; it sends a heartbeat several times as often.

@@ -24,17 +24,17 @@ pub mod tour;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Urls {
     /// The user service
-    #[arg(long, env = "SHOP_USER_URL", default_value = "http://127.0.0.1:7101")]
+    #[arg(long, env = "FREEHOLD_USER_URL", default_value = "http://127.0.0.1:7101")]
     pub user_url: String,
     /// The product service
     #[arg(
         long,
-        env = "SHOP_PRODUCT_URL",
+        env = "FREEHOLD_PRODUCT_URL",
         default_value = "http://127.0.0.1:7102"
     )]
     pub product_url: String,
     /// The order service
-    #[arg(long, env = "SHOP_ORDER_URL", default_value = "http://127.0.0.1:7103")]
+    #[arg(long, env = "FREEHOLD_ORDER_URL", default_value = "http://127.0.0.1:7103")]
     pub order_url: String,
 }
 

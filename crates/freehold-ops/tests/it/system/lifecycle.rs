@@ -9,6 +9,9 @@ use serde_json::json;
 use super::shop::{START_MAX, Shop};
 use super::{id_of, wait_until};
 
+/// What a subscription's lease lasts: a process started again under its name does not wait for it.
+const LEASE: Duration = Duration::from_secs(10);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_outlives_whatever_part_of_it_dies() -> Result<()> {
     let mut shop = Shop::new()?;
@@ -65,7 +68,8 @@ async fn killed_service(shop: &mut Shop) -> Result<Duration> {
     let took = begun.elapsed();
     shop.must_have_said("service order ended")?;
     add_user(shop, "after the service").await?;
-    shop.caught_up().await?;
+    let heard = shop.caught_up().await?;
+    ensure!(heard < LEASE / 2, "the copies paused {heard:?}, as if the dead process had to be waited for");
     Ok(took)
 }
 

@@ -13,6 +13,7 @@ async fn what_stands_in_the_way_of_a_start_is_named() -> Result<()> {
     a_taken_port_ends_with_2(&shop)?;
     the_commands_exit_code_is_passed_on(&shop)?;
     data_are_not_removed_unasked(&shop)?;
+    println!("obstacles: broken manifest 1, taken port 2, own command 7, --destroy unasked 2, all said why");
     shop.close().await
 }
 

@@ -1,7 +1,9 @@
 //! The shop, running: `freehold up` as a child, its processes, its end.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::folder::{FREEHOLD, Folder, SERVICES};
+use super::sql::Sql;
 use super::wait_until;
 
 /// The longest a start may take, with a new server and busy neighbours.
@@ -27,6 +30,8 @@ pub(super) struct Shop {
     up: Option<Child>,
     more: Vec<Child>,
     failed: bool,
+    /// Connections of the administrator by service; they die with their server and are made anew.
+    pub(super) opened: Mutex<HashMap<String, Arc<Sql>>>,
 }
 
 impl Shop {
@@ -41,6 +46,7 @@ impl Shop {
             up: None,
             more: Vec::new(),
             failed: true,
+            opened: Mutex::default(),
         })
     }
 

@@ -1,5 +1,8 @@
 //! The services' databases, opened by the administrator behind the services' backs.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
 use anyhow::{Context, Result};
 use freehold_manifest::model::{Placement, Service, System};
 use freehold_manifest::names::Names;
@@ -31,8 +34,19 @@ impl Shop {
         Ok(Server::open(&dir).await?)
     }
 
-    /// A service's database, as the administrator.
-    pub(super) async fn sql(&self, service: &str) -> Result<Sql> {
+    /// A service's database, as the administrator: the connection there is, or a new one.
+    pub(super) async fn sql(&self, service: &str) -> Result<Arc<Sql>> {
+        let held = |opened: &HashMap<String, Arc<Sql>>| opened.get(service).filter(|s| !s.client.is_closed()).cloned();
+        if let Some(sql) = held(&self.opened.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(sql);
+        }
+        let sql = Arc::new(self.connect(service).await?);
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.insert(service.to_owned(), Arc::clone(&sql));
+        Ok(sql)
+    }
+
+    async fn connect(&self, service: &str) -> Result<Sql> {
         let system = self.system()?;
         let of = system.service(service).context("a service of the shop")?;
         let names = Names::of(&system, of);

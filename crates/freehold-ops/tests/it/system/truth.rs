@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use freehold_manifest::model::Copy;
 
 use super::shop::Shop;
 use super::sql::Sql;
@@ -21,74 +22,76 @@ type Rows = BTreeMap<String, Vec<Option<String>>>;
 
 impl Shop {
     /// Every copy of the system as `(service, copy)`.
-    pub(super) fn copies(&self) -> Result<Vec<(String, String)>> {
+    fn copies(&self) -> Result<Vec<(String, Copy)>> {
         let system = self.system()?;
-        let each = system.services.iter();
+        let each = system.services.into_iter();
         Ok(each
-            .flat_map(|s| s.copies.iter().map(|c| (s.name.clone(), c.name.clone())))
+            .flat_map(|s| s.copies.into_iter().map(move |copy| (s.name.clone(), copy)))
             .collect())
     }
 
     /// Waits until every subscriber has heard everything that was said.
     pub(super) async fn caught_up(&self) -> Result<Duration> {
+        let copies = self.copies()?;
         wait_until("every cursor stands at its topic's end", FOLLOW_MAX, async || {
-            self.behind().await.map_err(|e| format!("{e:#}")).and_then(|behind| match behind {
-                None => Ok(()),
-                Some(behind) => Err(behind),
-            })
+            for (service, copy) in &copies {
+                match self.behind(service, copy).await {
+                    Ok(None) => {}
+                    Ok(Some(behind)) => return Err(behind),
+                    Err(error) => return Err(format!("{error:#}")),
+                }
+            }
+            Ok(())
         })
         .await
     }
 
-    async fn behind(&self) -> Result<Option<String>> {
-        for (service, copy) in self.copies()? {
-            let of = self.copy_of(&service, &copy)?;
-            let owner = self.sql(&of.0).await?;
-            let waiting = owner.number("select count(*) from freehold.outbox").await?;
-            let said = owner
-                .number(&format!(
-                    "select coalesce(max(position), 0) from freehold.topic where topic = '{}.{}'",
-                    of.0, of.1
-                ))
-                .await?;
-            let heard = self
-                .sql(&service)
-                .await?
-                .number(&format!(
-                    "select coalesce(max(u.seen), -1)
-                     from freehold.cursor u
-                     join freehold.copy c on (c.producer, c.topic) = (u.producer, u.topic)
-                     where c.name = '{copy}' and c.state = 'live'"
-                ))
-                .await?;
-            if waiting > 0 || heard != said {
-                return Ok(Some(format!(
-                    "{service}.{copy} has heard {heard} of {said}, {waiting} wait in the outbox of {}",
-                    of.0
-                )));
-            }
+    /// What a copy has not heard yet, if anything.
+    async fn behind(&self, service: &str, copy: &Copy) -> Result<Option<String>> {
+        let owner = self.sql(&copy.of.service).await?;
+        let waiting = owner.number("select count(*) from freehold.outbox").await?;
+        let said = owner
+            .number(&format!(
+                "select coalesce(max(position), 0) from freehold.topic where topic = '{}'",
+                copy.of
+            ))
+            .await?;
+        let heard = self
+            .sql(service)
+            .await?
+            .number(&format!(
+                "select coalesce(max(u.seen), -1)
+                 from freehold.cursor u
+                 join freehold.copy c on (c.producer, c.topic) = (u.producer, u.topic)
+                 where c.name = '{}' and c.state = 'live'",
+                copy.name
+            ))
+            .await?;
+        if waiting == 0 && heard == said {
+            return Ok(None);
         }
-        Ok(None)
-    }
-
-    /// The owner and table a copy is of.
-    fn copy_of(&self, service: &str, copy: &str) -> Result<(String, String)> {
-        let manifest = self.manifest(service)?;
-        let found = manifest.copies.iter().find(|c| c.name == copy).context("a copy")?;
-        Ok((found.of.service.clone(), found.of.table.clone()))
+        Ok(Some(format!(
+            "{service}.{} has heard {heard} of {said}, {waiting} wait in the outbox of {}",
+            copy.name, copy.of.service
+        )))
     }
 
     /// Compares a copy with its owner by a full join; returns how many rows agree.
     pub(super) async fn agree(&self, service: &str, copy: &str) -> Result<usize> {
         let manifest = self.manifest(service)?;
         let found = manifest.copies.iter().find(|c| c.name == copy).context("a copy")?;
-        let theirs = rows(&self.sql(&found.of.service).await?, &found.of.table, &found.columns).await?;
-        let ours = rows(&self.sql(service).await?, copy, &found.columns).await?;
+        self.agrees(service, found).await
+    }
+
+    async fn agrees(&self, service: &str, copy: &Copy) -> Result<usize> {
+        let theirs = self.sql(&copy.of.service).await?.keyed(&copy.of.table, &copy.columns).await?;
+        let ours = self.sql(service).await?.keyed(&copy.name, &copy.columns).await?;
         let differ = differences(&theirs, &ours);
         ensure!(
             differ.is_empty(),
-            "{service}.{copy} differs from {} in {} of {} rows: {:?}",
-            found.of,
+            "{service}.{} differs from {} in {} of {} rows: {:?}",
+            copy.name,
+            copy.of,
             differ.len(),
             theirs.len(),
             &differ[..differ.len().min(SHOWN)]
@@ -100,7 +103,7 @@ impl Shop {
     pub(super) async fn all_agree(&self) -> Result<usize> {
         let mut rows = 0;
         for (service, copy) in self.copies()? {
-            rows += self.agree(&service, &copy).await?;
+            rows += self.agrees(&service, &copy).await?;
         }
         Ok(rows)
     }
@@ -108,12 +111,13 @@ impl Shop {
     /// How many order lines name their product otherwise than the product service does; lines of products that are
     /// gone keep the name they had. Also how many lines were compared.
     pub(super) async fn differing_names(&self) -> Result<(usize, usize)> {
-        let products = pairs(&self.sql("product").await?, "select id::text, name from products").await?;
-        let lines = pairs_of(
-            &self.sql("order").await?,
-            "select product_id_ref::text, product_name from order_items",
-        )
-        .await?;
+        let products = self.sql("product").await?.pairs("select id::text, name from products").await?;
+        let products: BTreeMap<_, _> = products.into_iter().collect();
+        let lines = self
+            .sql("order")
+            .await?
+            .pairs("select product_id_ref::text, product_name from order_items")
+            .await?;
         let compared: Vec<_> = lines
             .iter()
             .filter_map(|(product, name)| Some((products.get(product)?, name)))
@@ -124,12 +128,13 @@ impl Shop {
 
     /// How many reviews name their author otherwise than the user service does, or name one that is gone.
     pub(super) async fn differing_reviewers(&self) -> Result<usize> {
-        let users = pairs(&self.sql("user").await?, "select id::text, first_name from users").await?;
-        let reviews = pairs_of(
-            &self.sql("product").await?,
-            "select coalesce(user_id_ref::text, ''), coalesce(reviewer_name, '') from product_reviews",
-        )
-        .await?;
+        let users = self.sql("user").await?.pairs("select id::text, first_name from users").await?;
+        let users: BTreeMap<_, _> = users.into_iter().collect();
+        let reviews = self
+            .sql("product")
+            .await?
+            .pairs("select coalesce(user_id_ref::text, ''), coalesce(reviewer_name, '') from product_reviews")
+            .await?;
         Ok(reviews
             .iter()
             .filter(|(author, name)| users.get(author).map_or("", String::as_str) != name)
@@ -178,16 +183,23 @@ impl Shop {
     }
 }
 
-/// The columns of a table with its versions, by key; the shop's published tables have the key `id`.
-async fn rows(sql: &Sql, table: &str, columns: &[String]) -> Result<Rows> {
-    let list: String = columns.iter().map(|c| format!("{c}::text, ")).collect();
-    let found = sql
-        .rows(&format!("select id::text, {list}version::text from {table}"), &[])
-        .await?;
-    Ok(found
-        .iter()
-        .map(|row| (row.get(0), (1..row.len()).map(|place| row.get(place)).collect()))
-        .collect())
+impl Sql {
+    /// The columns of a table with its versions, by key; the shop's published tables have the key `id`.
+    async fn keyed(&self, table: &str, columns: &[String]) -> Result<Rows> {
+        let list: String = columns.iter().map(|c| format!("{c}::text, ")).collect();
+        let found = self
+            .rows(&format!("select id::text, {list}version::text from {table}"), &[])
+            .await?;
+        Ok(found
+            .iter()
+            .map(|row| (row.get(0), (1..row.len()).map(|place| row.get(place)).collect()))
+            .collect())
+    }
+
+    async fn pairs(&self, statement: &str) -> Result<Vec<(String, String)>> {
+        let rows = self.rows(statement, &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
 }
 
 /// The keys that only one side has, or that both have with other values.
@@ -201,15 +213,6 @@ fn differences(theirs: &Rows, ours: &Rows) -> Vec<String> {
         .filter(|key| !theirs.contains_key(*key))
         .map(|key| format!("{key}: only in the copy"));
     missing.chain(extra).collect()
-}
-
-async fn pairs(sql: &Sql, statement: &str) -> Result<BTreeMap<String, String>> {
-    Ok(pairs_of(sql, statement).await?.into_iter().collect())
-}
-
-async fn pairs_of(sql: &Sql, statement: &str) -> Result<Vec<(String, String)>> {
-    let rows = sql.rows(statement, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
-use super::{Catalog, Column, Constraint, ConstraintKind, Filled, ForeignKey, Kind, TableShape};
+use super::{AfterTriggers, Catalog, Column, Constraint, ConstraintKind, Filled, ForeignKey, Kind, TableShape};
 use crate::pg::Error;
 
 /// Reads the shape of every ordinary and partitioned table of `schema`.
@@ -54,6 +54,14 @@ async fn read(client: &Client, schema: &str) -> Result<Option<Catalog>, tokio_po
     }
     for row in client.query(CONSTRAINTS, &[&schema]).await? {
         add_constraint(&mut catalog, &row)?;
+    }
+    for row in client.query(AFTER_TRIGGERS, &[&schema]).await? {
+        if let Some(table) = catalog.tables.get_mut(row.try_get::<_, &str>(0)?) {
+            table.after_triggers = AfterTriggers {
+                insert: row.try_get(1)?,
+                update: row.try_get(2)?,
+            };
+        }
     }
     Ok(Some(catalog))
 }
@@ -139,6 +147,22 @@ select r.relname::text,
  where m.nspname = $1::text
    and x.indisunique
    and not exists (select from pg_constraint c where c.conindid = i.oid and c.contype in ('p', 'u', 'x'))";
+
+/// Of `tgtype`, 2 is BEFORE, 64 INSTEAD OF, 4 INSERT and 16 UPDATE; AFTER is the absence of the first two.
+const AFTER_TRIGGERS: &str = "
+select r.relname::text,
+       bool_or(t.tgtype & 4 <> 0),
+       bool_or(t.tgtype & 16 <> 0)
+  from pg_trigger t
+  join pg_class r on r.oid = t.tgrelid
+  join pg_namespace m on m.oid = r.relnamespace
+ where m.nspname = $1::text
+   and not t.tgisinternal
+   and not t.tginitdeferred
+   and not starts_with(t.tgname::text, 'freehold_')
+   and t.tgenabled in ('O', 'A')
+   and t.tgtype & 66 = 0
+ group by r.relname";
 
 fn add_column(catalog: &mut Catalog, schema: &str, row: &Row) -> Result<(), tokio_postgres::Error> {
     let name: String = row.try_get(0)?;
