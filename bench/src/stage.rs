@@ -123,7 +123,7 @@ impl Stage {
         std::fs::write(&file, script)?;
         let bin = self.ground.servers[0].0.binaries().program("pgbench");
         let output = Command::new(if bin.is_file() { bin } else { "pgbench".into() })
-            .args(["--no-vacuum", "--protocol=prepared", "--client=8", "--jobs=2"])
+            .args(["--no-vacuum", "--protocol=prepared", "--client=16", "--jobs=2"])
             .arg(format!("--time={seconds}"))
             .arg(format!("--file={}", file.display()))
             .arg(self.url(name)?)

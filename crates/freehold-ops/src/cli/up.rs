@@ -127,6 +127,10 @@ fn tell(event: Event) {
             paint::trouble(&format!("service {service} ended ({how}) and is started again"));
         }
         Event::ServerRestarted => paint::trouble("PostgreSQL ended and was started again"),
+        Event::ServerNotStarted { services, why } => paint::trouble(&format!(
+            "PostgreSQL of {} ended and is started once more: {why}",
+            services.join(", ")
+        )),
     }
 }
 

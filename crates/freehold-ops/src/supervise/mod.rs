@@ -25,6 +25,10 @@ const RESTART_MIN: Duration = Duration::from_millis(200);
 /// The longest pause before a restart.
 const RESTART_MAX: Duration = Duration::from_secs(10);
 
+/// Failed starts in a row after which a server that died is given up: it may have been killed while it recovered, and
+/// a disk may have been full for a moment.
+const SERVER_STARTS_MAX: u32 = 8;
+
 /// The services of a system, running.
 #[derive(Debug)]
 pub struct Supervisor<'g> {
@@ -55,6 +59,13 @@ pub enum Event {
     },
     /// A private server ended by itself and was started again.
     ServerRestarted,
+    /// A private server ended by itself, could not be started again, and is tried once more after a pause.
+    ServerNotStarted {
+        /// The services whose databases it holds.
+        services: Vec<String>,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl<'g> Supervisor<'g> {
@@ -129,14 +140,30 @@ impl<'g> Supervisor<'g> {
     /// Keeps everything running; `tell` hears what happened. Returns only on an error.
     ///
     /// # Errors
-    /// When a private server that died cannot be started again.
+    /// When a private server that died cannot be started again in [`SERVER_STARTS_MAX`] tries.
     pub async fn watch(&mut self, tell: &mut (dyn FnMut(Event) + Send)) -> Result<()> {
+        let mut failures = vec![0; self.ground.servers.len()];
+        let mut again_at = vec![Instant::now(); self.ground.servers.len()];
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            for (server, _) in &self.ground.servers {
-                if !server.is_alive() {
-                    server.start().await.context("PostgreSQL ended and cannot be started again")?;
-                    tell(Event::ServerRestarted);
+            for (place, (server, services)) in self.ground.servers.iter().enumerate() {
+                if server.is_alive() || Instant::now() < again_at[place] {
+                    continue;
+                }
+                match server.start().await {
+                    Ok(()) => {
+                        failures[place] = 0;
+                        tell(Event::ServerRestarted);
+                    }
+                    Err(error) if failures[place] < SERVER_STARTS_MAX => {
+                        again_at[place] = Instant::now() + pause(failures[place]);
+                        failures[place] += 1;
+                        tell(Event::ServerNotStarted {
+                            services: services.clone(),
+                            why: error.to_string(),
+                        });
+                    }
+                    Err(error) => return Err(error).context("PostgreSQL ended and cannot be started again"),
                 }
             }
             for place in 0..self.running.len() {
@@ -163,9 +190,8 @@ impl<'g> Supervisor<'g> {
             if running.started.elapsed() > RESTART_MAX {
                 running.restarts = 0;
             }
-            let pause = (RESTART_MIN * 2_u32.saturating_pow(running.restarts.min(10))).min(RESTART_MAX);
+            running.again_at = Some(Instant::now() + pause(running.restarts));
             running.restarts += 1;
-            running.again_at = Some(Instant::now() + pause);
             tell(Event::Ended {
                 service: running.service.name.clone(),
                 how,
@@ -183,4 +209,9 @@ impl<'g> Supervisor<'g> {
             running.process.wait_stopped().await;
         }
     }
+}
+
+/// The pause before the next start, after so many of them went wrong.
+fn pause(failures: u32) -> Duration {
+    (RESTART_MIN * 2_u32.saturating_pow(failures.min(10))).min(RESTART_MAX)
 }

@@ -2,11 +2,12 @@
 //!
 //! A request passes through, in this order: `http` (which table, which method), [`query`] (the grammar of the query
 //! string), `headers` and `guard` (what is preferred, what is demanded), then one of `read`, `insert`, `update`,
-//! `upsert`, `remove`, each of which writes one statement with `sql` and runs it with `execute`. What goes wrong becomes
+//! `upsert`, `remove`, each of which writes a statement with `sql` and runs it with `execute`. What goes wrong becomes
 //! a [`problem::Problem`] in `fault`.
 //!
 //! A request is one prepared statement in autocommit; a transaction is opened only for a write that may have to be taken
-//! back when its number of rows is known, or whose rows the service's own triggers may change (`settle`). JSON is built by PostgreSQL and passed on as it is.
+//! back when its number of rows is known, or whose rows the service's own triggers may change (`settle`). JSON is built by
+//! PostgreSQL and passed on as it is.
 
 // Surface
 mod http;

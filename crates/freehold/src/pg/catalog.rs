@@ -39,8 +39,8 @@ pub struct TableShape {
 
 /// Which writes of a table run AFTER triggers that the service's migrations made.
 ///
-/// Such a trigger may change the row that was written, and `returning` has been computed by then. The library's own
-/// triggers do not count, for they leave the row alone; nor do those that wait for the commit.
+/// Such a trigger may change the row that was written, and `returning` has been computed by then. The library's own do not
+/// count: all they may do to the row is to lift its version over a tombstone's. Nor do those that wait for the commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AfterTriggers {
     /// An INSERT runs one.

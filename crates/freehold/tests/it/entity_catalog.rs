@@ -1,6 +1,6 @@
 //! The catalog as the server has it.
 
-use freehold::pg::catalog::{self, ConstraintKind, Filled, Kind};
+use freehold::pg::catalog::{self, AfterTriggers, ConstraintKind, Filled, Kind};
 
 use crate::entity::Shop;
 
@@ -71,6 +71,26 @@ async fn the_catalog_is_what_the_migrations_made() {
             .definition
             .contains("quantity > 0")
     );
+
+    let none = AfterTriggers::default();
+    assert!(catalog.tables.values().all(|t| t.after_triggers == none));
+    let triggers = "create function shop.look() returns trigger language plpgsql as 'begin return null; end';
+        create trigger a after insert or delete on shop.products for each row execute function shop.look();
+        create trigger b after update of status on shop.orders for each statement execute function shop.look();
+        create constraint trigger c after insert on shop.orders for each row execute function shop.look();
+        create constraint trigger d after update on shop.shipments
+          deferrable initially deferred for each row execute function shop.look();
+        create trigger freehold_e after insert on shop.history for each statement execute function shop.look();
+        create trigger f after insert on shop.counters for each row execute function shop.look();
+        alter table shop.counters disable trigger f";
+    shop.sql.batch_execute(triggers).await.expect("created");
+    let catalog = catalog::load(&shop.sql, "shop").await.expect("the catalog is read");
+    let after = |table: &str| catalog.tables[table].after_triggers;
+    assert!(after("products").insert && !after("products").update);
+    assert!(after("orders").insert && after("orders").update);
+    for table in ["shipments", "history", "counters", "guarded"] {
+        assert_eq!(after(table), none, "{table}");
+    }
 
     assert!(catalog::load(&shop.sql, "nowhere").await.is_err());
     assert!(

@@ -148,33 +148,42 @@ async fn of_sixty_four_clients_that_count_none_loses_a_count() {
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..CLIENTS {
         let shop = shop.clone();
-        clients.spawn(async move {
-            let (mut accepted, mut refused) = (0, 0_u32);
-            while accepted < COUNTS {
-                let read = shop.get("/counters?id=eq.1").await;
-                let value = read.json()[0]["value"].as_i64().unwrap_or_default() + 1;
-                let request = shop.request(Method::PATCH, "/counters?id=eq.1");
-                let request = request.header("if-match", read.header("etag"));
-                let reply = send(request.body(json!({ "value": value }).to_string())).await;
-                match reply.status {
-                    204 => (accepted, refused) = (accepted + 1, 0),
-                    412 => {
-                        refused += 1;
-                        let pause = fastrand::u64(0..=16 << refused.min(5));
-                        tokio::time::sleep(Duration::from_millis(pause)).await;
-                    }
-                    status => panic!("{status}: {reply:?}"),
-                }
-            }
-        });
+        clients.spawn(async move { count(&shop, COUNTS).await });
     }
+    let mut refused = 0;
     while let Some(end) = clients.join_next().await {
-        end.expect("a client counts to its end");
+        refused += end.expect("a client counts to its end");
     }
+    assert!(refused > 0, "nobody was in anybody's way");
     let expected = (CLIENTS * COUNTS) as i64;
     let row = shop.get("/counters?id=eq.1").await.json();
     assert_eq!(
         (row[0]["value"].as_i64(), row[0]["version"].as_i64()),
         (Some(expected), Some(expected + 1))
     );
+}
+
+/// Counts one client's share under guards, and returns how often it was refused.
+///
+/// The answer to a change is what the next one starts from; a refused client waits the longer the more often it was.
+async fn count(shop: &Shop, counts: usize) -> usize {
+    let mut known = shop.get("/counters?id=eq.1").await;
+    let (mut accepted, mut refused, mut in_a_row) = (0, 0, 0_u32);
+    while accepted < counts {
+        let value = known.json()[0]["value"].as_i64().unwrap_or_default() + 1;
+        let body = json!({ "value": value }).to_string();
+        let change = shop.write(Method::PATCH, "/counters?id=eq.1", &body);
+        let reply = send(change.header("if-match", known.header("etag"))).await;
+        match reply.status {
+            200 => (known, accepted, in_a_row) = (reply, accepted + 1, 0),
+            412 => {
+                (refused, in_a_row) = (refused + 1, in_a_row + 1);
+                let pause = fastrand::u64(0..=32 << in_a_row.min(6));
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                known = shop.get("/counters?id=eq.1").await;
+            }
+            status => panic!("{status}: {reply:?}"),
+        }
+    }
+    refused
 }

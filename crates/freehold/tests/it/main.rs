@@ -4,6 +4,8 @@ mod entity;
 mod entity_catalog;
 mod entity_change;
 mod entity_fuzz;
+mod entity_hidden;
 mod entity_read;
 mod entity_refuse;
+mod entity_settle;
 mod entity_write;

@@ -58,6 +58,7 @@ async fn copies_are_true_after_everything_was_killed() -> Result<()> {
     let fired = begun.elapsed();
     ensure!(shop.is_up(), "up has ended");
     shop.ready().await?;
+    println!("T {:?} ready {fired:?}", begun.elapsed());
     let caught_up = shop.caught_up().await?;
 
     let rows = shop.all_agree().await?;
@@ -84,10 +85,12 @@ async fn copies_are_true_after_everything_was_killed() -> Result<()> {
 async fn fire(shop: &mut Shop, rng: &mut Rng) -> Result<usize> {
     let wanted = if prove() { KILLS.1 } else { KILLS.0 };
     let mut kills = 0;
+    let t = Instant::now();
     while kills < wanted {
         tokio::time::sleep(Duration::from_millis(rng.u64(BETWEEN_MS))).await;
         let service = SERVICES[rng.usize(..SERVICES.len())];
-        let hit = match rng.u8(..8) {
+        let what = rng.u8(..8);
+        let hit = match what {
             0..4 => shop.kill_service(service)?,
             4..6 => shop.signal_server(service, Signal::SIGKILL),
             6 => shop.signal_server(service, Signal::SIGQUIT),
@@ -101,8 +104,10 @@ async fn fire(shop: &mut Shop, rng: &mut Rng) -> Result<usize> {
             }
         };
         kills += usize::from(hit);
+        println!("T {:?} kill {kills} {what} {service}", t.elapsed());
         if rng.bool() {
             shop.ready().await?;
+            println!("T {:?} ready", t.elapsed());
         }
     }
     Ok(kills)

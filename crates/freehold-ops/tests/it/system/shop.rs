@@ -75,13 +75,15 @@ impl Shop {
     /// Waits until every service says that it is ready.
     pub(super) async fn ready(&mut self) -> Result<Duration> {
         let begun = std::time::Instant::now();
+        let mut ended = None;
         for service in SERVICES {
             let url = format!("{}/health/ready", self.url(service));
             wait_until(&format!("{service} is ready"), START_MAX, async || {
                 if let Some(up) = &mut self.up
                     && let Ok(Some(status)) = up.try_wait()
                 {
-                    return Err(format!("up has ended: {status}"));
+                    ended = Some(status);
+                    return Ok(());
                 }
                 match self.http.get(&url).send().await {
                     Ok(answer) if answer.status().is_success() => Ok(()),
@@ -90,6 +92,7 @@ impl Shop {
                 }
             })
             .await?;
+            ensure!(ended.is_none(), "up has ended: {ended:?}");
         }
         Ok(begun.elapsed())
     }
@@ -243,6 +246,10 @@ impl Drop for Shop {
         for mut child in self.up.take().into_iter().chain(self.more.drain(..)) {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        // They end by themselves, unless just that is broken.
+        for service in SERVICES {
+            let _ = self.kill_service(service);
         }
         if self.failed {
             println!("--- the end of what up said\n{}", self.tail());
