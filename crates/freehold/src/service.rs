@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use axum::serve::ListenerExt;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use freehold_manifest::model;
 use tokio::io::AsyncReadExt;
@@ -64,6 +65,12 @@ impl Service {
         tracing::info!(service = self.manifest.name, address, "serving");
 
         let stopped = stopping.subscribe();
+        // Without it a small batch of the feed would wait for the reader's delayed acknowledgement of the one before.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+            }
+        });
         let served = axum::serve(listener, app).with_graceful_shutdown(async move {
             stop_asked(supervised).await;
             stopping.send_replace(true);

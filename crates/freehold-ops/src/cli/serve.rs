@@ -10,7 +10,8 @@ use crate::folder::Folder;
 use crate::ground::Ground;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The environment says where its database is; what it does not say is taken from the
+#[command(
+    after_help = "The environment says where its database is; what it does not say is taken from the
 system's own .freehold/ folder, if `freehold up` made one there:
   FREEHOLD_DATABASE_URL   the application role's URL
   FREEHOLD_LISTEN         address and port, default 127.0.0.1 and the manifest's port
@@ -21,7 +22,8 @@ system's own .freehold/ folder, if `freehold up` made one there:
   FREEHOLD_LOG            what to log, like freehold=debug
 
 Example: a second instance of a service beside a running `up`
-  FREEHOLD_LISTEN=127.0.0.1:7203 freehold serve systems/shop order")]
+  FREEHOLD_LISTEN=127.0.0.1:7203 freehold serve systems/shop order"
+)]
 pub(super) struct Serve {
     /// The system's folder
     system: PathBuf,
@@ -37,9 +39,14 @@ impl Serve {
             Err(code) => return Ok(code),
         };
         let known: Vec<&str> = system.services.iter().map(|s| s.name.as_str()).collect();
-        let service = system
-            .service(&self.service)
-            .with_context(|| format!("no service {} in {}: it has {}", self.service, system.name, known.join(", ")))?;
+        let service = system.service(&self.service).with_context(|| {
+            format!(
+                "no service {} in {}: it has {}",
+                self.service,
+                system.name,
+                known.join(", ")
+            )
+        })?;
         let settings = match std::env::var_os("FREEHOLD_DATABASE_URL") {
             Some(_) => Settings::from_env()?,
             None => local(&folder, &system, service).await?,

@@ -145,7 +145,11 @@ fn show(ground: &Ground, begun: Instant) {
             service.summary.clone(),
         ]);
     }
-    paint::done(&format!("{} is up after {:.1} s", ground.system.name, begun.elapsed().as_secs_f64()));
+    paint::done(&format!(
+        "{} is up after {:.1} s",
+        ground.system.name,
+        begun.elapsed().as_secs_f64()
+    ));
     anstream::eprintln!("{table}");
 }
 
@@ -156,7 +160,10 @@ fn command(ground: &Ground, words: &[String]) -> Result<Command> {
     for service in &ground.system.services {
         let name = service.name.to_uppercase();
         let database = ground::url_of(&ground.login(service, Login::App)?);
-        command.env(format!("FREEHOLD_{name}_URL"), format!("http://127.0.0.1:{}", service.port));
+        command.env(
+            format!("FREEHOLD_{name}_URL"),
+            format!("http://127.0.0.1:{}", service.port),
+        );
         command.env(format!("FREEHOLD_{name}_DATABASE_URL"), database);
     }
     Ok(command)

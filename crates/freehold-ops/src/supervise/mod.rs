@@ -129,7 +129,10 @@ impl<'g> Supervisor<'g> {
                     bail!("service {} ended while starting ({how})", running.service.name);
                 }
                 if Instant::now() > until {
-                    bail!("service {} did not get ready within {READY_MAX:?}: {said}", running.service.name);
+                    bail!(
+                        "service {} did not get ready within {READY_MAX:?}: {said}",
+                        running.service.name
+                    );
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

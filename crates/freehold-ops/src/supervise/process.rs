@@ -52,7 +52,9 @@ impl Process {
             .stdout(Stdio::inherit())
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
-        let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
         let stdin = child.stdin.take();
         Ok(Self { child, stdin })
     }

@@ -5,3 +5,4 @@ mod migrate;
 mod postgres;
 mod provision;
 mod shop;
+mod system;

@@ -88,7 +88,7 @@ impl Served {
         }
         let message = format!("`{name}` of `{}` is not served", self.shape.name);
         Err(Problem::new(StatusCode::BAD_REQUEST, "hidden-column", code, message)
-            .with_hint("leave it out: the service keeps this column to itself")
+            .with_hint("the service keeps this column to itself")
             .with_member("column", name))
     }
 

@@ -299,7 +299,7 @@ impl<'a> CopyTable<'a> {
              \x20   insert into {on} as c ({list}, version)\n\
              \x20   select {list}, version from {staging}\n\
              \x20   on conflict ({key}) do update set {set}\n\
-             \x20   where row({all_of_c})::text is distinct from row({all_excluded})::text\n\
+             \x20   where row({all_of_c}, c.version)::text is distinct from row({all_excluded}, excluded.version)::text\n\
              \x20   returning {key_of_c}\n\
              \x20 )\n\
              \x20 {collect}\
@@ -316,8 +316,8 @@ impl<'a> CopyTable<'a> {
             staged_key = super::key_text("s", &self.contract.key),
             key = self.key_list(),
             set = self.set_excluded(),
-            all_of_c = format!("{}, c.version", self.list("c.")),
-            all_excluded = format!("{}, excluded.version", self.list("excluded.")),
+            all_of_c = self.list("c."),
+            all_excluded = self.list("excluded."),
             collect = self.collect("buried"),
             follow = self.follow(),
         )

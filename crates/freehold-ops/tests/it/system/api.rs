@@ -53,7 +53,11 @@ impl Api {
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
         let answer = request.send().await?;
         let status = answer.status().as_u16();
-        let etag = answer.headers().get("etag").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let etag = answer
+            .headers()
+            .get("etag")
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
         let text = answer.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Answer { status, etag, body })

@@ -64,7 +64,10 @@ async fn copies_are_true_after_everything_was_killed() -> Result<()> {
     let rows = shop.all_agree().await?;
     let messages = shop.logs_are_whole().await?;
     let (differing, lines) = shop.differing_names().await?;
-    ensure!(differing == 0, "{differing} of {lines} order lines name their product wrongly");
+    ensure!(
+        differing == 0,
+        "{differing} of {lines} order lines name their product wrongly"
+    );
     let reviews = shop.differing_reviewers().await?;
     ensure!(reviews == 0, "{reviews} reviews name their author wrongly");
     let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +139,11 @@ impl Ledger {
         ] {
             let there = ids(shop, service, table).await?;
             let lost: Vec<_> = mine.iter().filter(|id| !there.contains(id)).collect();
-            ensure!(lost.is_empty(), "{service}.{table} lost {} acknowledged rows: {lost:?}", lost.len());
+            ensure!(
+                lost.is_empty(),
+                "{service}.{table} lost {} acknowledged rows: {lost:?}",
+                lost.len()
+            );
         }
         for (service, table) in [
             ("product", "products"),
@@ -154,7 +161,11 @@ impl Ledger {
 }
 
 async fn ids(shop: &Shop, service: &str, table: &str) -> Result<HashSet<Uuid>> {
-    let rows = shop.sql(service).await?.rows(&format!("select id from {table}"), &[]).await?;
+    let rows = shop
+        .sql(service)
+        .await?
+        .rows(&format!("select id from {table}"), &[])
+        .await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -179,7 +190,13 @@ impl Writer {
                 _ => self.place_order().await,
             };
             if let Some(written) = written {
-                self.with(|ledger| if written { ledger.accepted += 1 } else { ledger.refused += 1 });
+                self.with(|ledger| {
+                    if written {
+                        ledger.accepted += 1
+                    } else {
+                        ledger.refused += 1
+                    }
+                });
                 if !written {
                     // A service that is down refuses at once; asking it in a tight loop would only heat the machine.
                     tokio::time::sleep(Duration::from_millis(self.rng.u64(1..20))).await;

@@ -67,7 +67,10 @@ impl Folder {
 
     /// The port of a service.
     pub(super) fn port_of(&self, service: &str) -> u16 {
-        let place = SERVICES.iter().position(|s| *s == service).expect("a service of the shop");
+        let place = SERVICES
+            .iter()
+            .position(|s| *s == service)
+            .expect("a service of the shop");
         self.port + 1 + u16::try_from(place).expect("there are three")
     }
 
@@ -93,7 +96,11 @@ impl Drop for Folder {
         if let Ok(said) = self.freehold("down", &["--destroy", "--yes"])
             && said.code != 0
         {
-            eprintln!("the servers of {} are left behind: {}", self.path.display(), said.stderr);
+            eprintln!(
+                "the servers of {} are left behind: {}",
+                self.path.display(),
+                said.stderr
+            );
         }
     }
 }
@@ -118,7 +125,9 @@ impl From<Output> for Said {
 
 /// The workspace's root.
 pub(super) fn workspace() -> PathBuf {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in crates/");
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate is in crates/");
     crates.parent().expect("crates/ is in the workspace").to_owned()
 }
 

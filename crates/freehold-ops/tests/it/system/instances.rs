@@ -22,9 +22,11 @@ async fn of_two_instances_either_may_die() -> Result<()> {
     let mut shop = Shop::open().await?;
     let (url, second) = shop.serve("order")?;
     let (ours, other) = (shop.api("order"), Api::at(&shop.http, url));
-    wait_until("the second instance is ready", START_MAX, async || match other.get("health/ready").await {
-        Ok(answer) if answer.is_success() => Ok(()),
-        still => Err(format!("{still:?}")),
+    wait_until("the second instance is ready", START_MAX, async || {
+        match other.get("health/ready").await {
+            Ok(answer) if answer.is_success() => Ok(()),
+            still => Err(format!("{still:?}")),
+        }
     })
     .await?;
     ensure!(leads(&ours).await && !leads(&other).await, "the first to come leads");

@@ -48,7 +48,10 @@ async fn a_system_outlives_whatever_part_of_it_dies() -> Result<()> {
 fn another_up_is_refused(shop: &Shop) -> Result<()> {
     let said = shop.folder.freehold("up", &[])?;
     let pid = shop.pid()?.to_string();
-    ensure!(said.code == 2 && said.stderr.contains(&pid), "a second up beside {pid}: {said:?}");
+    ensure!(
+        said.code == 2 && said.stderr.contains(&pid),
+        "a second up beside {pid}: {said:?}"
+    );
     Ok(())
 }
 
@@ -69,7 +72,10 @@ async fn killed_service(shop: &mut Shop) -> Result<Duration> {
     shop.must_have_said("service order ended")?;
     add_user(shop, "after the service").await?;
     let heard = shop.caught_up().await?;
-    ensure!(heard < LEASE / 2, "the copies paused {heard:?}, as if the dead process had to be waited for");
+    ensure!(
+        heard < LEASE / 2,
+        "the copies paused {heard:?}, as if the dead process had to be waited for"
+    );
     Ok(took)
 }
 
@@ -77,9 +83,11 @@ async fn killed_server(shop: &mut Shop) -> Result<Duration> {
     let before = shop.postmaster("user").context("the server runs")?;
     let begun = Instant::now();
     ensure!(shop.signal_server("user", Signal::SIGKILL), "the server runs");
-    wait_until("another postmaster", START_MAX, async || match shop.postmaster("user") {
-        Some(pid) if pid != before => Ok(()),
-        other => Err(format!("{other:?}")),
+    wait_until("another postmaster", START_MAX, async || {
+        match shop.postmaster("user") {
+            Some(pid) if pid != before => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     })
     .await?;
     shop.ready().await?;

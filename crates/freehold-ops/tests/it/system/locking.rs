@@ -28,7 +28,9 @@ async fn of_many_concurrent_changes_of_one_row_none_is_lost() -> Result<()> {
     api.post("categories", &row).await?.good()?;
     let row = json!({ "id": product, "category_id": category, "name": "Tea", "price": 1, "sku": "TEA" });
     api.post("products", &row).await?.good()?;
-    api.post("inventory", &json!({ "product_id": product, "quantity": 0 })).await?.good()?;
+    api.post("inventory", &json!({ "product_id": product, "quantity": 0 }))
+        .await?
+        .good()?;
 
     let begun = Instant::now();
     let path = format!("inventory?product_id=eq.{product}");
@@ -45,10 +47,15 @@ async fn of_many_concurrent_changes_of_one_row_none_is_lost() -> Result<()> {
     let accepted = i64::try_from(CLIENTS * CHANGES)?;
     let (row, tag) = api.row(&path).await?;
     ensure!(row["quantity"] == accepted, "{accepted} changes were accepted: {row}");
-    ensure!(tag == format!("\"{}\"", accepted + 1), "each change is one version: {tag}");
+    ensure!(
+        tag == format!("\"{}\"", accepted + 1),
+        "each change is one version: {tag}"
+    );
     let (product, _) = api.row(&format!("products?id=eq.{product}")).await?;
     ensure!(product["stock_quantity"] == accepted, "{product}");
-    println!("locking: {accepted} of {accepted} changes by {CLIENTS} clients arrived in {took:.1?}, {conflicts} conflicts repeated");
+    println!(
+        "locking: {accepted} of {accepted} changes by {CLIENTS} clients arrived in {took:.1?}, {conflicts} conflicts repeated"
+    );
     shop.close().await
 }
 

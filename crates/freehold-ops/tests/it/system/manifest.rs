@@ -52,8 +52,14 @@ async fn behind_the_services_backs(shop: &Shop, service: &str, sql: &str) -> Res
     Ok(server.stop(Stop::Fast).await?)
 }
 
-const PUBLISHED: (&str, &str) = ("publishes = [\"id\", \"name\", \"price\"]", "publishes = [\"id\", \"name\", \"price\", \"sku\"]");
-const COPIED: (&str, &str) = ("columns = [\"id\", \"name\", \"price\"]", "columns = [\"id\", \"name\", \"price\", \"sku\"]");
+const PUBLISHED: (&str, &str) = (
+    "publishes = [\"id\", \"name\", \"price\"]",
+    "publishes = [\"id\", \"name\", \"price\", \"sku\"]",
+);
+const COPIED: (&str, &str) = (
+    "columns = [\"id\", \"name\", \"price\"]",
+    "columns = [\"id\", \"name\", \"price\", \"sku\"]",
+);
 
 async fn a_new_column_is_filled(shop: &mut Shop) -> Result<usize> {
     shop.stop().await?;
@@ -77,11 +83,17 @@ async fn a_new_column_is_filled(shop: &mut Shop) -> Result<usize> {
     let rows = shop.agree("order", "products").await?;
     ensure!(rows == PRODUCTS, "{rows} rows in the copy");
     let (differing, lines) = shop.differing_names().await?;
-    ensure!((differing, lines) == (0, 1), "{differing} of {lines} lines show an old name");
+    ensure!(
+        (differing, lines) == (0, 1),
+        "{differing} of {lines} lines show an old name"
+    );
 
     // And from then on events carry it.
     let path = format!("products?id=eq.{seven}");
-    shop.api("product").patch(&path, &json!({ "sku": "SEVEN-B" })).await?.good()?;
+    shop.api("product")
+        .patch(&path, &json!({ "sku": "SEVEN-B" }))
+        .await?
+        .good()?;
     shop.caught_up().await?;
     shop.agree("order", "products").await?;
     let there = shop
@@ -117,7 +129,8 @@ async fn a_new_copy_is_filled(shop: &mut Shop) -> Result<usize> {
 async fn a_copy_that_is_no_longer_wanted_goes(shop: &mut Shop) -> Result<()> {
     shop.stop().await?;
     shop.folder.edit("user/freehold.toml", &[(NEW_COPY.1, NEW_COPY.0)])?;
-    shop.folder.edit("product/freehold.toml", &[(PUBLISHED.1, PUBLISHED.0)])?;
+    shop.folder
+        .edit("product/freehold.toml", &[(PUBLISHED.1, PUBLISHED.0)])?;
     shop.folder.edit("order/freehold.toml", &[(COPIED.1, COPIED.0)])?;
     shop.start().await?;
     shop.caught_up().await?;

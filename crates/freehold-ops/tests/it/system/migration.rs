@@ -17,7 +17,8 @@ async fn a_failing_migration_stops_nobody_else() -> Result<()> {
     // A table without an owner would be reported before anything runs.
     let owned = "[owns.half_made]\nsummary = \"Made by a migration that fails.\"\n\n";
     let place = "[copies.products]";
-    shop.folder.edit("order/freehold.toml", &[(place, &format!("{owned}{place}"))])?;
+    shop.folder
+        .edit("order/freehold.toml", &[(place, &format!("{owned}{place}"))])?;
 
     for word in ["migrate", "up"] {
         let said = shop.folder.freehold(word, &[])?;
@@ -29,7 +30,9 @@ async fn a_failing_migration_stops_nobody_else() -> Result<()> {
     server.start().await?;
     for (service, version, tables) in [("user", 3, 4), ("product", 4, 5), ("order", 4, 5)] {
         let sql = shop.sql(service).await?;
-        let found = sql.number("select max(version)::bigint from freehold.migration").await?;
+        let found = sql
+            .number("select max(version)::bigint from freehold.migration")
+            .await?;
         ensure!(found == version, "{service} stands at {found}");
         let made = sql
             .number("select count(*) from pg_tables where schemaname = 'public'")
@@ -41,6 +44,8 @@ async fn a_failing_migration_stops_nobody_else() -> Result<()> {
     fs::remove_file(&file)?;
     shop.folder.edit("order/freehold.toml", &[(owned, "")])?;
     let ready = shop.start().await?;
-    println!("migration: the bad one named by file and line, two services migrated all the same; up {ready:.1?} after its removal");
+    println!(
+        "migration: the bad one named by file and line, two services migrated all the same; up {ready:.1?} after its removal"
+    );
     shop.close().await
 }

@@ -45,7 +45,10 @@ async fn northwind_is_loaded_and_its_products_are_renamed_while_it_sells() -> Re
     let renamed = rename_while_selling(&shop, &data, seed).await?;
     shop.caught_up().await?;
     let (differing, lines) = shop.differing_names().await?;
-    ensure!(differing == 0, "{differing} of {lines} lines differ once everything has been heard");
+    ensure!(
+        differing == 0,
+        "{differing} of {lines} lines differ once everything has been heard"
+    );
     prices_stayed(&shop, &prices).await?;
     let rows = shop.all_agree().await?;
     let messages = shop.logs_are_whole().await?;
@@ -87,7 +90,10 @@ async fn load_as_tables(order: &Api, orders: &[Order]) -> Result<()> {
     let rows = csv(&Order::COLUMNS, orders.iter().map(Order::csv))?;
     order.post_csv("orders", rows).await?.good()?;
     let lines = orders.iter().flat_map(|o| &o.lines);
-    order.post_csv("order_items", csv(&Line::COLUMNS, lines.map(Line::csv))?).await?.good()?;
+    order
+        .post_csv("order_items", csv(&Line::COLUMNS, lines.map(Line::csv))?)
+        .await?
+        .good()?;
     let sent: Vec<&Order> = orders.iter().filter(|o| o.is_shipped()).collect();
     let shippings: Vec<Value> = sent
         .iter()
@@ -125,7 +131,11 @@ async fn counts_are_right(shop: &Shop) -> Result<()> {
         ("order", "orders", 830),
         ("order", "order_items", 2155),
     ] {
-        let found = shop.sql(service).await?.number(&format!("select count(*) from {table}")).await?;
+        let found = shop
+            .sql(service)
+            .await?
+            .number(&format!("select count(*) from {table}"))
+            .await?;
         ensure!(found == wanted, "{table} has {found} rows instead of {wanted}");
     }
     Ok(())
@@ -140,22 +150,40 @@ fn prices(data: &Northwind) -> Result<HashMap<String, String>> {
 /// Names as the product service has them, prices as they were given, totals as they add up.
 async fn lines_are_right(shop: &Shop, data: &Northwind, prices: &HashMap<String, String>) -> Result<()> {
     let (differing, compared) = shop.differing_names().await?;
-    ensure!((differing, compared) == (0, 2155), "{differing} of {compared} lines name their product wrongly");
+    ensure!(
+        (differing, compared) == (0, 2155),
+        "{differing} of {compared} lines name their product wrongly"
+    );
     prices_stayed(shop, prices).await?;
-    let rows = shop.sql("order").await?.rows("select id::text, total_amount::text from orders", &[]).await?;
+    let rows = shop
+        .sql("order")
+        .await?
+        .rows("select id::text, total_amount::text from orders", &[])
+        .await?;
     let totals: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     for order in &data.orders {
         let wanted = amount(order.total()?);
         let found = totals.get(&order.id().to_string());
-        ensure!(found == Some(&wanted), "{} totals {found:?} instead of {wanted}", order.id());
+        ensure!(
+            found == Some(&wanted),
+            "{} totals {found:?} instead of {wanted}",
+            order.id()
+        );
     }
     Ok(())
 }
 
 async fn prices_stayed(shop: &Shop, prices: &HashMap<String, String>) -> Result<()> {
-    let rows = shop.sql("order").await?.rows("select id::text, unit_price::text from order_items", &[]).await?;
+    let rows = shop
+        .sql("order")
+        .await?
+        .rows("select id::text, unit_price::text from order_items", &[])
+        .await?;
     let now: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let other: Vec<_> = prices.iter().filter(|(line, price)| now.get(*line) != Some(price)).collect();
+    let other: Vec<_> = prices
+        .iter()
+        .filter(|(line, price)| now.get(*line) != Some(price))
+        .collect();
     ensure!(other.is_empty(), "{} lines have another price: {other:?}", other.len());
     Ok(())
 }
@@ -188,13 +216,15 @@ async fn rename_while_selling(shop: &Shop, data: &Northwind, seed: u64) -> Resul
     for buyer in buyers {
         orders += buyer.await??;
     }
-    wait_until("every line shows its product's new name", RENAME_MAX, async || {
-        match shop.differing_names().await {
+    wait_until(
+        "every line shows its product's new name",
+        RENAME_MAX,
+        async || match shop.differing_names().await {
             Ok((0, _)) => Ok(()),
             Ok((differing, of)) => Err(format!("{differing} of {of} lines differ")),
             Err(error) => Err(format!("{error:#}")),
-        }
-    })
+        },
+    )
     .await?;
     ensure!(orders > 0, "nobody bought anything meanwhile");
     Ok(Renamed {

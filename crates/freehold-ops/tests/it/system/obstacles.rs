@@ -37,13 +37,18 @@ fn a_taken_port_ends_with_2(shop: &Shop) -> Result<()> {
     let said = shop.folder.freehold("up", &[])?;
     drop(taken);
     ensure!(said.code == 2, "{said:?}");
-    ensure!(said.stderr.contains(&format!("port {port} of service product")), "{said:?}");
+    ensure!(
+        said.stderr.contains(&format!("port {port} of service product")),
+        "{said:?}"
+    );
     ensure!(shop.postmaster("user").is_none(), "the server was left running");
     Ok(())
 }
 
 fn the_commands_exit_code_is_passed_on(shop: &Shop) -> Result<()> {
-    let said = shop.folder.freehold("up", &["--", "sh", "-c", "echo $FREEHOLD_ORDER_URL; exit 7"])?;
+    let said = shop
+        .folder
+        .freehold("up", &["--", "sh", "-c", "echo $FREEHOLD_ORDER_URL; exit 7"])?;
     ensure!(said.code == 7, "{said:?}");
     let url = shop.url("order");
     ensure!(said.stdout.trim() == url, "the command was not told {url}: {said:?}");

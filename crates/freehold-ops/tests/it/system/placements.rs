@@ -79,11 +79,17 @@ async fn works(placement: &str) -> Result<Shop> {
 
     let path = format!("products?id=eq.{}", id_of("product", 1));
     let (_, tag) = product.row(&path).await?;
-    product.patch_if(&path, &tag, &json!({ "name": "Green Tea" })).await?.good()?;
+    product
+        .patch_if(&path, &tag, &json!({ "name": "Green Tea" }))
+        .await?
+        .good()?;
     let late = product.patch_if(&path, &tag, &json!({ "name": "Black Tea" })).await?;
     ensure!(late.status == 412, "a change of an old version: {late:?}");
     let renamed = wait_until("the line shows the new name", RENAME_MAX, async || {
-        let lines = order.get("order_items?product_name=eq.Green%20Tea").await.map_err(|e| e.to_string())?;
+        let lines = order
+            .get("order_items?product_name=eq.Green%20Tea")
+            .await
+            .map_err(|e| e.to_string())?;
         match lines.body.as_array() {
             Some(found) if found.len() == 1 => Ok(()),
             _ => Err(lines.body.to_string()),

@@ -67,7 +67,10 @@ impl Shop {
 
     /// A service by its manifest.
     pub(super) fn manifest(&self, service: &str) -> Result<Service> {
-        self.system()?.service(service).cloned().context("a service of the shop")
+        self.system()?
+            .service(service)
+            .cloned()
+            .context("a service of the shop")
     }
 }
 

@@ -84,7 +84,11 @@ impl Shop {
     }
 
     async fn agrees(&self, service: &str, copy: &Copy) -> Result<usize> {
-        let theirs = self.sql(&copy.of.service).await?.keyed(&copy.of.table, &copy.columns).await?;
+        let theirs = self
+            .sql(&copy.of.service)
+            .await?
+            .keyed(&copy.of.table, &copy.columns)
+            .await?;
         let ours = self.sql(service).await?.keyed(&copy.name, &copy.columns).await?;
         let differ = differences(&theirs, &ours);
         ensure!(
@@ -111,7 +115,11 @@ impl Shop {
     /// How many order lines name their product otherwise than the product service does; lines of products that are
     /// gone keep the name they had. Also how many lines were compared.
     pub(super) async fn differing_names(&self) -> Result<(usize, usize)> {
-        let products = self.sql("product").await?.pairs("select id::text, name from products").await?;
+        let products = self
+            .sql("product")
+            .await?
+            .pairs("select id::text, name from products")
+            .await?;
         let products: BTreeMap<_, _> = products.into_iter().collect();
         let lines = self
             .sql("order")
@@ -128,7 +136,11 @@ impl Shop {
 
     /// How many reviews name their author otherwise than the user service does, or name one that is gone.
     pub(super) async fn differing_reviewers(&self) -> Result<usize> {
-        let users = self.sql("user").await?.pairs("select id::text, first_name from users").await?;
+        let users = self
+            .sql("user")
+            .await?
+            .pairs("select id::text, first_name from users")
+            .await?;
         let users: BTreeMap<_, _> = users.into_iter().collect();
         let reviews = self
             .sql("product")
@@ -224,5 +236,8 @@ fn a_row_that_is_other_missing_or_extra_is_a_difference() {
     };
     let owner = rows(&[("a", "1"), ("b", "1"), ("c", "1")]);
     assert_eq!(differences(&owner, &owner), Vec::<String>::new());
-    assert_eq!(differences(&owner, &rows(&[("a", "1"), ("b", "2"), ("d", "1")])).len(), 3);
+    assert_eq!(
+        differences(&owner, &rows(&[("a", "1"), ("b", "2"), ("d", "1")])).len(),
+        3
+    );
 }

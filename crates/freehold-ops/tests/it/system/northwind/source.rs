@@ -127,7 +127,15 @@ impl Category {
 
 impl Product {
     /// Header and fields of its CSV.
-    pub(super) const COLUMNS: [&str; 7] = ["id", "category_id", "name", "description", "price", "sku", "stock_quantity"];
+    pub(super) const COLUMNS: [&str; 7] = [
+        "id",
+        "category_id",
+        "name",
+        "description",
+        "price",
+        "sku",
+        "stock_quantity",
+    ];
 
     pub(super) fn id(&self) -> Uuid {
         product(self.product_id)
@@ -169,7 +177,14 @@ impl Customer {
 }
 
 impl Order {
-    pub(super) const COLUMNS: [&str; 6] = ["id", "user_id_ref", "order_number", "shipping_fee", "total_amount", "created_at"];
+    pub(super) const COLUMNS: [&str; 6] = [
+        "id",
+        "user_id_ref",
+        "order_number",
+        "shipping_fee",
+        "total_amount",
+        "created_at",
+    ];
 
     pub(super) fn id(&self) -> Uuid {
         id_of("northwind order", self.order_id)
