@@ -185,6 +185,7 @@ fn own(db: &DbError, table: &Served) -> Problem {
         }
         "FH003" => plain(StatusCode::FORBIDDEN, "truncate-refused", db, message),
         "FH006" => Problem::unavailable("recovering", code, message),
+        "FH007" => Problem::unavailable("copy-empty", code, message),
         "FH001" => plain(StatusCode::UNPROCESSABLE_ENTITY, "unknown-reference", db, message),
         "FH004" => plain(StatusCode::UNPROCESSABLE_ENTITY, "key-changed", db, message),
         "FH005" => plain(StatusCode::UNPROCESSABLE_ENTITY, "event-refused", db, message),

@@ -19,6 +19,8 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Unprocessable: what a service answers to a row that refers to something it has no copy of.
 pub const UNKNOWN_REFERENCE: u16 = 422;
+/// Service unavailable: what a service answers while a copy is still being filled.
+const NOT_FILLED: u16 = 503;
 /// Conflict: another row has this mail address, SKU or order number.
 const ALREADY_THERE: u16 = 409;
 
@@ -69,12 +71,12 @@ async fn write(api: &Api, table: &str, rows: Vec<Value>) -> Result<()> {
                 answer.summary()
             );
         }
-        if answer.status != UNKNOWN_REFERENCE {
+        if !is_early(answer.status) {
             bail!("{table} refused a row, {}", answer.summary());
         }
         if begun.elapsed() > COPY_WAIT_MAX {
             bail!(
-                "{table} still refuses a row after {} s, {}; see `freehold check systems/shop` for the feeds between the services",
+                "{table} still refuses a row after {} s, {}; /health/ready of each service says which copies are behind",
                 COPY_WAIT_MAX.as_secs(),
                 answer.summary()
             );
@@ -101,4 +103,10 @@ async fn existing(api: &Api, table: &str, rows: &[Value]) -> Result<HashSet<Stri
             .collect()),
         _ => bail!("{table} could not be read, {}", answer.summary()),
     }
+}
+
+/// Whether a refusal may only mean that a copy has not caught up yet.
+#[must_use]
+pub fn is_early(status: u16) -> bool {
+    status == UNKNOWN_REFERENCE || status == NOT_FILLED
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Urls;
 use crate::api::{Answer, Api, Call, ONE_OBJECT, SHOW_ROWS};
-use crate::load::{COPY_WAIT_MAX, UNKNOWN_REFERENCE};
+use crate::load::{COPY_WAIT_MAX, UNKNOWN_REFERENCE, is_early};
 use crate::screen::Screen;
 
 pub use wall::Wall;
@@ -147,8 +147,7 @@ impl Tour {
         let begun = Instant::now();
         let answer = loop {
             let answer = self.order.send(&call).await?;
-            let is_early = answer.status == UNKNOWN_REFERENCE && begun.elapsed() < COPY_WAIT_MAX;
-            if !is_early {
+            if !is_early(answer.status) || begun.elapsed() > COPY_WAIT_MAX {
                 break answer;
             }
             tokio::time::sleep(LOOK_EVERY).await;
