@@ -37,7 +37,7 @@ bench: postgres
 check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --features freehold-ops/plant -- --deny warnings
-	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 
 down:
 	@$(BUILD)/freehold down systems/shop --destroy

@@ -18,7 +18,9 @@ const CONNECTIONS: usize = 16;
 const SECONDS: u32 = 4;
 
 pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
-    println!("API: {ROWS} rows, {CONNECTIONS} keep-alive connections, pgbench with as many clients, {PAIRS} pairs of {SECONDS} s");
+    println!(
+        "API: {ROWS} rows, {CONNECTIONS} keep-alive connections, pgbench with as many clients, {PAIRS} pairs of {SECONDS} s"
+    );
     let admin = stage.admin("source").await?;
     admin
         .batch_execute(&format!(
@@ -56,7 +58,10 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     }
     report::pairs("GET by key", "requests/s", &pairs);
 
-    for (table, name) in [("quiet_things", "POST, private table"), ("things", "POST, published table")] {
+    for (table, name) in [
+        ("quiet_things", "POST, private table"),
+        ("things", "POST, published table"),
+    ] {
         let body = r#"{"name":"a thing","price":12.50,"stock":3}"#;
         let bytes = format!(
             "POST /{table} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",

@@ -42,10 +42,18 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
         let begun = Instant::now();
         let mut moved = 0;
         while moved < EVENTS {
-            moved += i64::from(owner.query_one("select freehold.sequence(10000)", &[]).await?.get::<_, i32>(0));
+            moved += i64::from(
+                owner
+                    .query_one("select freehold.sequence(10000)", &[])
+                    .await?
+                    .get::<_, i32>(0),
+            );
         }
         sequenced.push(rate(begun.elapsed()));
-        let head: i64 = owner.query_one("select position from freehold.log_head", &[]).await?.get(0);
+        let head: i64 = owner
+            .query_one("select position from freehold.log_head", &[])
+            .await?
+            .get(0);
 
         let (mut source, _) = stage.serve("source").await?;
         let (mut sink, ready) = stage.serve("sink").await?;
@@ -55,7 +63,11 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
             if row.get::<_, i64>(0) >= head {
                 break;
             }
-            anyhow::ensure!(begun.elapsed() < DRAIN_MAX, "the copy is at {} of {head}", row.get::<_, i64>(0));
+            anyhow::ensure!(
+                begun.elapsed() < DRAIN_MAX,
+                "the copy is at {} of {head}",
+                row.get::<_, i64>(0)
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // What ran before the service said that it is ready counts too.
@@ -66,7 +78,10 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     }
     report::pairs("drain of a backlog", "events/s", &drained);
     let spread = report::spread(sequenced);
-    println!("{:<34} {:>9.0} events/s ({:.0}–{:.0})", "sequencing alone", spread.median, spread.least, spread.greatest);
+    println!(
+        "{:<34} {:>9.0} events/s ({:.0}–{:.0})",
+        "sequencing alone", spread.median, spread.least, spread.greatest
+    );
     Ok(())
 }
 

@@ -17,7 +17,11 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     tokio::time::sleep(IDLE).await;
     for (name, child) in [("source", &source), ("sink", &sink)] {
         let id = child.id().context("the service ended")?;
-        println!("{:<34} {:.1} MiB resident", format!("idle service {name}"), resident_mib(id)?);
+        println!(
+            "{:<34} {:.1} MiB resident",
+            format!("idle service {name}"),
+            resident_mib(id)?
+        );
     }
     println!("{:<34} {:.0} ms", "serve → ready", ready.as_secs_f64() * 1000.0);
     source.kill().await?;
@@ -40,7 +44,11 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
         if !status.success() {
             bail!("up ended with {status}");
         }
-        println!("{:<34} {:.1} s (stop included)", format!("up, {what}, two services"), begun.elapsed().as_secs_f64());
+        println!(
+            "{:<34} {:.1} s (stop included)",
+            format!("up, {what}, two services"),
+            begun.elapsed().as_secs_f64()
+        );
     }
     let folder = stage.folder.with_file_name("again");
     Command::new(&stage.program)

@@ -58,7 +58,8 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<()> {
             .lines()
             .find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             })
             .unwrap_or(0);
         if filled >= end + 4 + length {

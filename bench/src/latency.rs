@@ -51,7 +51,12 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
         if rows.len() == sent.len() {
             break rows;
         }
-        anyhow::ensure!(settle.elapsed() < SETTLE_MAX, "the copy has {} of {} rows", rows.len(), sent.len());
+        anyhow::ensure!(
+            settle.elapsed() < SETTLE_MAX,
+            "the copy has {} of {} rows",
+            rows.len(),
+            sent.len()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     let at: std::collections::HashMap<String, f64> = seen.iter().map(|r| (r.get(0), r.get(1))).collect();

@@ -20,7 +20,11 @@ pub(crate) fn spread(mut values: Vec<f64>) -> Spread {
 
 /// The value below which `share` of the sorted values lie.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
     let place = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
     sorted.get(place).copied().unwrap_or_default()
 }

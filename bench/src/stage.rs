@@ -31,14 +31,20 @@ impl Stage {
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("system"), &folder)?;
         passable(temporary.path())?;
         let read = Folder::read(&folder)?;
-        let system = read.checked.system.clone().context("the bench's own manifest is wrong")?;
+        let system = read
+            .checked
+            .system
+            .clone()
+            .context("the bench's own manifest is wrong")?;
         let mut ground = Ground::open(&read, &system).await?;
         ground.start().await?;
         // For latency: when a row became visible is then in the database itself, on one clock for both sides.
         let (server, _) = ground.servers.first().context("no private server")?;
         let (admin, connection) = server.admin_config("postgres").connect(NoTls).await?;
         tokio::spawn(connection);
-        admin.batch_execute("alter system set track_commit_timestamp = on").await?;
+        admin
+            .batch_execute("alter system set track_commit_timestamp = on")
+            .await?;
         drop(admin);
         server.restart().await?;
         ground.provision().await?;
@@ -147,7 +153,10 @@ impl Stage {
 /// PostgreSQL may run as another user, who has to pass through the folder.
 fn passable(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))?)
+    Ok(std::fs::set_permissions(
+        folder,
+        std::fs::Permissions::from_mode(0o755),
+    )?)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -114,7 +114,12 @@ impl Ground {
     /// What [`Server::set_access`] says.
     pub async fn let_in(&self, more: &[AccessRule]) -> Result<()> {
         for (server, names) in &self.servers {
-            let held: Vec<&Service> = self.system.services.iter().filter(|s| names.contains(&s.name)).collect();
+            let held: Vec<&Service> = self
+                .system
+                .services
+                .iter()
+                .filter(|s| names.contains(&s.name))
+                .collect();
             let mut rules = provision::access_on(&self.system, &held);
             rules.extend_from_slice(more);
             server.set_access(&rules).await?;

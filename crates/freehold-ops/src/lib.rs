@@ -9,10 +9,10 @@ pub mod folder;
 pub mod ground;
 
 // What it stands on
-pub mod postgres;
-pub mod secrets;
-pub mod provision;
 pub mod migrate;
+pub mod postgres;
+pub mod provision;
+pub mod secrets;
 
 // What proves and runs it
 pub mod isolation;

@@ -148,6 +148,11 @@ pub(crate) async fn fill(subscription: &Subscription, copy: &Source) -> Result<(
         )
         .await?;
     transaction.commit().await?;
-    tracing::info!(copy = copy.name, rows = staged, position = header.position, "a copy was filled");
+    tracing::info!(
+        copy = copy.name,
+        rows = staged,
+        position = header.position,
+        "a copy was filled"
+    );
     Ok(())
 }

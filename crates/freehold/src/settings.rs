@@ -71,7 +71,10 @@ impl Settings {
     /// As [`Settings::from_env`].
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let url = get("FREEHOLD_DATABASE_URL").ok_or_else(|| {
-            wrong("FREEHOLD_DATABASE_URL", "is not set; give the URL of the service's own database")
+            wrong(
+                "FREEHOLD_DATABASE_URL",
+                "is not set; give the URL of the service's own database",
+            )
         })?;
         let database = tokio_postgres::Config::from_str(&url)
             .map_err(|_| wrong("FREEHOLD_DATABASE_URL", "is not a PostgreSQL URL"))?;

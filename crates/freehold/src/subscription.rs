@@ -8,19 +8,24 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
+use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 
 use crate::error::Error;
 use crate::message::{Batch, Message};
 use crate::pg::{ident, place};
 use crate::replica;
-use crate::transport::reader::{Lines, Peer};
+use crate::transport::reader::{Lines, Next, Peer};
 
 /// The name of the subscription that feeds the copies.
 pub(crate) const COPIES: &str = "copies";
 
 /// How long an instance that stopped answering keeps the others waiting.
 const LEASE_TTL: Duration = Duration::from_secs(5);
+
+/// How often a stream that is followed stops to look whether it still leads and whether a copy is to be rebuilt: two
+/// looks may fail before the lease runs out.
+const LOOK_EVERY: Duration = Duration::from_millis(1_500);
 
 /// The first wait after a failure; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -87,7 +92,7 @@ pub async fn run(subscription: Subscription) {
     // An error is logged when it begins, not at every try.
     let mut told = None;
     loop {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         match subscription.follow().await {
             Ok(()) => wait = RETRY_MIN,
             Err(error) => {
@@ -97,7 +102,11 @@ pub async fn run(subscription: Subscription) {
                 }
                 let said = error.to_string();
                 if told.as_ref() != Some(&said) {
-                    tracing::warn!(producer = subscription.peer.service, error = said, "cannot follow a producer and tries again");
+                    tracing::warn!(
+                        producer = subscription.peer.service,
+                        error = said,
+                        "cannot follow a producer and tries again"
+                    );
                     told = Some(said);
                 }
                 subscription.note(&error);
@@ -119,7 +128,8 @@ impl Subscription {
     }
 
     fn note(&self, error: &Error) {
-        let halted = matches!(error, Error::Feed { problem, .. } if problem.contains("epoch") || problem.starts_with("409"));
+        let halted =
+            matches!(error, Error::Feed { problem, .. } if problem.contains("epoch") || problem.starts_with("409"));
         let state = if halted {
             State::Halted(error.to_string())
         } else {
@@ -144,21 +154,39 @@ impl Subscription {
         let topics: Vec<String> = self.copies.iter().map(|c| c.topic.clone()).collect();
         let mut lines = Lines::feed(&self.http, &self.peer, &topics, cursors.after()).await?;
         self.set(State::Live);
-        let mut lease_until = tokio::time::Instant::now() + LEASE_TTL / 2;
-        let mut next = lines.next().await?;
-        while let Some(line) = next {
-            let batch: Batch<'_> = serde_json::from_slice(&line).map_err(|error| self.broken(error.to_string()))?;
-            // The producer prepares the next batch while this one is applied.
-            let ((), following) = tokio::try_join!(self.take(&batch, &mut cursors), lines.next())?;
-            next = following;
-            if tokio::time::Instant::now() > lease_until {
-                if !self.hold_lease().await? {
+        let mut look_at = Instant::now() + LOOK_EVERY;
+        let mut next = lines.next_until(look_at).await?;
+        loop {
+            next = match next {
+                Next::Line(line) => {
+                    let batch: Batch<'_> =
+                        serde_json::from_slice(&line).map_err(|error| self.broken(error.to_string()))?;
+                    // The producer prepares the next batch while this one is applied.
+                    tokio::try_join!(self.take(&batch, &mut cursors), lines.next_until(look_at))?.1
+                }
+                Next::Quiet => lines.next_until(look_at).await?,
+                Next::End => return Ok(()),
+            };
+            if Instant::now() >= look_at {
+                if !self.goes_on().await? {
                     return Ok(());
                 }
-                lease_until = tokio::time::Instant::now() + LEASE_TTL / 2;
+                look_at = Instant::now() + LOOK_EVERY;
             }
         }
-        Ok(())
+    }
+
+    /// Whether the stream is to be followed on: the lease is still ours, and no copy waits to be rebuilt.
+    async fn goes_on(&self) -> Result<bool, Error> {
+        if !self.hold_lease().await? {
+            return Ok(false);
+        }
+        for copy in &self.copies {
+            if !replica::is_live(self, copy).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn broken(&self, problem: String) -> Error {
@@ -192,10 +220,7 @@ impl Subscription {
             .await?;
         let rows = client.query(&statement, &[&COPIES, &self.peer.service]).await?;
         let epoch = rows.first().map_or(1, |row| row.get(1));
-        let topics = rows
-            .iter()
-            .map(|row| (row.get(0), (row.get(2), row.get(3))))
-            .collect();
+        let topics = rows.iter().map(|row| (row.get(0), (row.get(2), row.get(3)))).collect();
         Ok(Cursors { epoch, topics })
     }
 
@@ -236,7 +261,11 @@ impl Subscription {
             )));
         }
         if batch.after > cursors.after() {
-            return Err(self.broken(format!("a batch behind {} where {} was due", batch.after, cursors.after())));
+            return Err(self.broken(format!(
+                "a batch behind {} where {} was due",
+                batch.after,
+                cursors.after()
+            )));
         }
         let mut folded = Folded::default();
         for message in &batch.messages {

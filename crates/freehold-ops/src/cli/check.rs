@@ -34,7 +34,10 @@ impl Check {
         if self.json {
             let findings: Vec<_> = folder.checked.diagnostics.iter().map(as_json).collect();
             let ok = folder.checked.system.is_some();
-            println!("{}", serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?
+            );
         } else {
             print(&folder);
             if let Some(system) = &folder.checked.system {
@@ -62,9 +65,19 @@ pub(super) fn print(folder: &Folder) {
     }
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     if errors > 0 {
-        let rule = findings.iter().find(|f| f.severity == Severity::Error).map_or("", |f| f.rule);
-        let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
-        eprintln!("{errors} in {}; more about one: freehold check --explain {rule}", folder.path.display());
+        let rule = findings
+            .iter()
+            .find(|f| f.severity == Severity::Error)
+            .map_or("", |f| f.rule);
+        let errors = if errors == 1 {
+            "1 error".to_owned()
+        } else {
+            format!("{errors} errors")
+        };
+        eprintln!(
+            "{errors} in {}; more about one: freehold check --explain {rule}",
+            folder.path.display()
+        );
     }
 }
 
@@ -87,9 +100,7 @@ fn explain(rule: &str) -> Result<ExitCode> {
 }
 
 fn as_json(finding: &Diagnostic) -> serde_json::Value {
-    let place = |p: &freehold_manifest::Place| {
-        json!({ "file": p.file, "line": p.line, "column": p.column, "start": p.span.start, "end": p.span.end, "label": p.label })
-    };
+    let place = |p: &freehold_manifest::Place| json!({ "file": p.file, "line": p.line, "column": p.column, "start": p.span.start, "end": p.span.end, "label": p.label });
     json!({
         "rule": finding.rule,
         "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },

@@ -125,18 +125,27 @@ pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service],
         let migrated = ground::migrate_service(ground, folder, service, to, &mut tell).await;
         match migrated {
             Ok(report) if report.applied.is_empty() => {
-                let at = report.from.map_or("no migration".to_owned(), |v| format!("version {}", v.0));
+                let at = report
+                    .from
+                    .map_or("no migration".to_owned(), |v| format!("version {}", v.0));
                 paint::done(&format!("{}: at {at}, nothing to apply", service.name));
             }
             Ok(report) => {
                 let n = report.applied.len();
-                let files = if n == 1 { "1 migration".to_owned() } else { format!("{n} migrations") };
+                let files = if n == 1 {
+                    "1 migration".to_owned()
+                } else {
+                    format!("{n} migrations")
+                };
                 let at = report.applied.last().map_or(0, |a| a.version.0);
                 paint::done(&format!("{}: {files} applied, now at version {at}", service.name));
             }
             Err(error) => {
                 failed += 1;
-                paint::trouble(&format!("{}: the migration failed; its database is at the version before", service.name));
+                paint::trouble(&format!(
+                    "{}: the migration failed; its database is at the version before",
+                    service.name
+                ));
                 paint::error(&error);
             }
         }
@@ -149,7 +158,10 @@ pub(super) fn report_installed(changed: &[String]) {
     if changed.is_empty() {
         paint::done("triggers, copies and grants were as the manifests say");
     } else {
-        paint::done(&format!("triggers, copies and grants installed: {}", changed.join(", ")));
+        paint::done(&format!(
+            "triggers, copies and grants installed: {}",
+            changed.join(", ")
+        ));
     }
 }
 
@@ -158,7 +170,12 @@ fn tell(progress: Progress<'_>) {
         Progress::Waiting { service, holder } => {
             paint::note(&format!("{service}: waiting for another migration ({holder})"));
         }
-        Progress::Retrying { service, file, tries, pause } => paint::note(&format!(
+        Progress::Retrying {
+            service,
+            file,
+            tries,
+            pause,
+        } => paint::note(&format!(
             "{service}: {} met a lock, try {tries}; again in {pause:?}",
             file.file_name()
         )),
@@ -220,7 +237,9 @@ impl Status {
             }
             println!("{table}");
         }
-        let good = rows.iter().all(|(_, row)| matches!(row.state, State::Applied | State::Pending));
+        let good = rows
+            .iter()
+            .all(|(_, row)| matches!(row.state, State::Applied | State::Pending));
         Ok(ExitCode::from(u8::from(!good)))
     }
 }
@@ -230,7 +249,12 @@ impl New {
         // The manifest may not be right yet: only the folder matters.
         let folder = self.place.system.join(&self.service);
         if !folder.join("freehold.toml").is_file() {
-            bail!("no service {} in {}: there is no {}", self.service, self.place.system.display(), folder.join("freehold.toml").display());
+            bail!(
+                "no service {} in {}: there is no {}",
+                self.service,
+                self.place.system.display(),
+                folder.join("freehold.toml").display()
+            );
         }
         let path = migrate::create(&folder.join("migrations"), &self.name)?;
         println!("{}", path.display());

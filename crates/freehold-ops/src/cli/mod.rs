@@ -125,7 +125,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
 /// `FREEHOLD_LOG` chooses what is logged (as `RUST_LOG` does elsewhere), `FREEHOLD_LOG_FORMAT=json` how.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("FREEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new("warn,freehold=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let json = std::env::var("FREEHOLD_LOG_FORMAT").is_ok_and(|format| format == "json");
     let _ = if json {
         builder.json().try_init()

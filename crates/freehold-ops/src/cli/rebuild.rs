@@ -10,11 +10,13 @@ use super::borrowed::Borrowed;
 use super::{Where, paint};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The service reads the owner's rows at its next turn, while it goes on serving; rows that
+#[command(
+    after_help = "The service reads the owner's rows at its next turn, while it goes on serving; rows that
 are right already are not touched.
 
 Example:
-  freehold rebuild --service order --copy products systems/shop")]
+  freehold rebuild --service order --copy products systems/shop"
+)]
 pub(super) struct Rebuild {
     #[command(flatten)]
     place: Where,
@@ -37,7 +39,12 @@ impl Rebuild {
             .with_context(|| format!("no service {} in {}", self.service, system.name))?;
         let copies: Vec<&str> = service.copies.iter().map(|c| c.name.as_str()).collect();
         if !copies.contains(&self.copy.as_str()) {
-            anyhow::bail!("{} keeps no copy {}: it keeps {}", service.name, self.copy, copies.join(", "));
+            anyhow::bail!(
+                "{} keeps no copy {}: it keeps {}",
+                service.name,
+                self.copy,
+                copies.join(", ")
+            );
         }
         let names = Names::of(&system, service);
         let borrowed = Borrowed::open(&folder, &system).await?;

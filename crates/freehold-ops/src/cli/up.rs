@@ -94,7 +94,7 @@ impl Up {
         supervisor.wait_ready().await?;
         show(ground, begun);
         if let Some(seed) = &self.seed {
-            let status = command(ground, &[seed.clone()])?.status().await;
+            let status = command(ground, std::slice::from_ref(seed))?.status().await;
             match status {
                 Ok(status) if status.success() => {}
                 Ok(status) => paint::trouble(&format!("{seed} ended with {status}; the system goes on without")),

@@ -87,7 +87,9 @@ mod planted {
     pub(super) async fn open(ground: &Ground, defect: Plant) -> Result<Planted> {
         let services = &ground.system.services;
         let last = services.last().context("a system without services")?;
-        let walled = services.iter().find(|s| s.owns.iter().any(|t| t.mode == Mode::AppendOnly));
+        let walled = services
+            .iter()
+            .find(|s| s.owns.iter().any(|t| t.mode == Mode::AppendOnly));
         let (attacker, victim) = match defect {
             Plant::OwnAppendOnly => {
                 let own = walled.context("no service owns an append-only table")?;

@@ -1,8 +1,8 @@
 //! The connection a service is migrated over: as its migrator, in the role of its owner, one runner at a time.
 
 use super::apply::{Limits, Progress};
-use freehold::pg::ident::quote;
 use super::error::{Error, Result};
+use freehold::pg::ident::quote;
 use futures_util::TryStreamExt;
 use std::future::poll_fn;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Provisioning: databases, roles and schemas of a system, made so that a service reaches its own and nothing else.
 //!
-//! [`plan`] says what is missing, [`apply`] does it; both compare with the catalogue, so a second run has nothing to do.
+//! [`plan()`] says what is missing, [`apply`] does it; both compare with the catalogue, so a second run has nothing to do.
 //! Nothing here ever drops a database, a schema or a role: what the manifest no longer has is reported as a
 //! [`Note`]. What others granted across the walls is revoked. A run that dies is continued by the next one.
 

@@ -143,7 +143,7 @@ impl<'g> Supervisor<'g> {
     /// Keeps everything running; `tell` hears what happened. Returns only on an error.
     ///
     /// # Errors
-    /// When a private server that died cannot be started again in [`SERVER_STARTS_MAX`] tries.
+    /// When a private server that died cannot be started again in `SERVER_STARTS_MAX` tries.
     pub async fn watch(&mut self, tell: &mut (dyn FnMut(Event) + Send)) -> Result<()> {
         let mut failures = vec![0; self.ground.servers.len()];
         let mut again_at = vec![Instant::now(); self.ground.servers.len()];

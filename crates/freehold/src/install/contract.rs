@@ -19,19 +19,12 @@ pub struct Contract {
 
 impl Contract {
     /// The contract of `of`, or the error that says who must publish it.
-    pub(super) fn find<'c>(
-        service: &Service,
-        contracts: &'c [Self],
-        of: &TableName,
-    ) -> Result<&'c Self, Error> {
-        contracts
-            .iter()
-            .find(|c| &c.table == of)
-            .ok_or_else(|| Error::Install {
-                service: service.name.clone(),
-                problem: format!("{of} is copied but its owner publishes no such table"),
-                remedy: format!("publish its columns in the manifest of {}", of.service),
-            })
+    pub(super) fn find<'c>(service: &Service, contracts: &'c [Self], of: &TableName) -> Result<&'c Self, Error> {
+        contracts.iter().find(|c| &c.table == of).ok_or_else(|| Error::Install {
+            service: service.name.clone(),
+            problem: format!("{of} is copied but its owner publishes no such table"),
+            remedy: format!("publish its columns in the manifest of {}", of.service),
+        })
     }
 
     /// The type a copy gives to a column.
@@ -47,11 +40,7 @@ impl Contract {
 ///
 /// # Errors
 /// [`Error::Postgres`] when the server cannot be asked.
-pub async fn contract(
-    client: &Client,
-    schema: &str,
-    service: &Service,
-) -> Result<Vec<Contract>, Error> {
+pub async fn contract(client: &Client, schema: &str, service: &Service) -> Result<Vec<Contract>, Error> {
     let mut contracts = Vec::new();
     for table in service.owns.iter().filter(|t| !t.publishes.is_empty()) {
         let columns = client

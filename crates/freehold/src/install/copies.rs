@@ -56,12 +56,7 @@ struct CopyTable<'a> {
 }
 
 impl<'a> CopyTable<'a> {
-    fn new(
-        service: &'a Service,
-        names: &'a Names,
-        copy: &'a Copy,
-        contract: &'a Contract,
-    ) -> Result<Self, Error> {
+    fn new(service: &'a Service, names: &'a Names, copy: &'a Copy, contract: &'a Contract) -> Result<Self, Error> {
         let mut columns = Vec::new();
         let with_key = contract
             .key
@@ -72,8 +67,14 @@ impl<'a> CopyTable<'a> {
             let Some(type_name) = contract.type_of(column) else {
                 return Err(Error::Install {
                     service: service.name.clone(),
-                    problem: format!("copy {} wants {}.{column}, which its owner does not publish", copy.name, copy.of),
-                    remedy: format!("add it to publishes of {} in the manifest of {}", copy.of.table, copy.of.service),
+                    problem: format!(
+                        "copy {} wants {}.{column}, which its owner does not publish",
+                        copy.name, copy.of
+                    ),
+                    remedy: format!(
+                        "add it to publishes of {} in the manifest of {}",
+                        copy.of.table, copy.of.service
+                    ),
                 });
             };
             columns.push((column.as_str(), type_name));
@@ -335,8 +336,15 @@ impl<'a> CopyTable<'a> {
 
     /// The array type of the key, when rows here hold it in a reference.
     fn followed_key(&self) -> Option<&str> {
-        let [key] = self.contract.key.as_slice() else { return None };
-        let referenced = self.service.owns.iter().flat_map(|t| &t.refs).any(|r| r.to == self.copy.of);
+        let [key] = self.contract.key.as_slice() else {
+            return None;
+        };
+        let referenced = self
+            .service
+            .owns
+            .iter()
+            .flat_map(|t| &t.refs)
+            .any(|r| r.to == self.copy.of);
         referenced.then(|| self.contract.type_of(key)).flatten()
     }
 
@@ -399,7 +407,11 @@ impl<'a> CopyTable<'a> {
                 let differs: Vec<String> = cached
                     .iter()
                     .map(|c| {
-                        format!("t.{} is distinct from c.{}", ident::quote(&c.column), ident::quote(&c.source))
+                        format!(
+                            "t.{} is distinct from c.{}",
+                            ident::quote(&c.column),
+                            ident::quote(&c.source)
+                        )
                     })
                     .collect();
                 let _ = write!(

@@ -185,10 +185,7 @@ fn key_text(row: &str, key: &[String]) -> String {
     match key {
         [single] => format!("{row}.{}::text", ident::quote(single)),
         several => {
-            let parts: Vec<String> = several
-                .iter()
-                .map(|c| format!("{row}.{}", ident::quote(c)))
-                .collect();
+            let parts: Vec<String> = several.iter().map(|c| format!("{row}.{}", ident::quote(c))).collect();
             format!("json_build_array({})::text", parts.join(", "))
         }
     }

@@ -13,11 +13,7 @@ use crate::pg::ident;
 const COLUMNS_MAX: usize = 50;
 
 /// The publication triggers of a table; nothing when it publishes nothing.
-pub(super) fn triggers(
-    service: &Service,
-    table: &Table,
-    shape: &TableShape,
-) -> Result<String, Error> {
+pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> Result<String, Error> {
     if table.publishes.is_empty() {
         return Ok(String::new());
     }

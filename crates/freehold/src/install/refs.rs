@@ -112,9 +112,7 @@ fn check_and_fill(table: &Table, reference: &Reference, cached: &[&Cached], sour
         .collect();
     let keep = match keep.as_str() {
         "" => String::new(),
-        some => format!(
-            "    elsif tg_op = 'UPDATE' and new.{column} is not distinct from old.{column} then\n{some}"
-        ),
+        some => format!("    elsif tg_op = 'UPDATE' and new.{column} is not distinct from old.{column} then\n{some}"),
     };
     let missing = match reference.check {
         RefCheck::None => String::new(),
@@ -132,10 +130,7 @@ fn check_and_fill(table: &Table, reference: &Reference, cached: &[&Cached], sour
             table = ident::literal(&table.name),
             column_text = ident::literal(&reference.column),
             filling = ident::literal(&format!("the copy of {} is still being filled", reference.to)),
-            unknown = ident::literal(&format!(
-                "{} %s names no row of {}",
-                reference.column, reference.to
-            )),
+            unknown = ident::literal(&format!("{} %s names no row of {}", reference.column, reference.to)),
             hint = ident::literal(&format!(
                 "create it in service {} first; a new row is known here a moment later",
                 reference.to.service
@@ -156,16 +151,16 @@ fn check_and_fill(table: &Table, reference: &Reference, cached: &[&Cached], sour
 }
 
 /// The view `freehold.dangling`: rows whose reference was deleted by its owner, where the manifest asks to report them.
-pub(super) fn dangling_view(
-    service: &Service,
-    shapes: &Catalog,
-    contracts: &[Contract],
-) -> Result<String, Error> {
+pub(super) fn dangling_view(service: &Service, shapes: &Catalog, contracts: &[Contract]) -> Result<String, Error> {
     let mut parts = Vec::new();
     for table in &service.owns {
-        let Some(shape) = shapes.tables.get(&table.name) else { continue };
+        let Some(shape) = shapes.tables.get(&table.name) else {
+            continue;
+        };
         for reference in table.refs.iter().filter(|r| r.on_delete == OnDelete::Report) {
-            let Some(copy) = service.copy_of(&reference.to) else { continue };
+            let Some(copy) = service.copy_of(&reference.to) else {
+                continue;
+            };
             let column = ident::quote(&reference.column);
             let key = if shape.key.is_empty() {
                 "null::text".to_owned()
@@ -198,11 +193,7 @@ pub(super) fn dangling_view(
 }
 
 /// The one key column of a referenced table: a reference is one column, so its target's key is too.
-fn single_key<'c>(
-    service: &Service,
-    contracts: &'c [Contract],
-    of: &TableName,
-) -> Result<&'c str, Error> {
+fn single_key<'c>(service: &Service, contracts: &'c [Contract], of: &TableName) -> Result<&'c str, Error> {
     match Contract::find(service, contracts, of)?.key.as_slice() {
         [single] => Ok(single),
         _ => Err(Error::Install {

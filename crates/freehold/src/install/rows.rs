@@ -8,11 +8,7 @@ use crate::pg::catalog::{Catalog, TableShape};
 use crate::pg::ident;
 
 /// The shape of an owned table, or the error that says it is not there.
-pub(super) fn shape_of<'c>(
-    shapes: &'c Catalog,
-    service: &Service,
-    table: &str,
-) -> Result<&'c TableShape, Error> {
+pub(super) fn shape_of<'c>(shapes: &'c Catalog, service: &Service, table: &str) -> Result<&'c TableShape, Error> {
     shapes.tables.get(table).ok_or_else(|| Error::Install {
         service: service.name.clone(),
         problem: format!("table {table} is owned in the manifest but not in the database"),
@@ -21,11 +17,7 @@ pub(super) fn shape_of<'c>(
 }
 
 /// `version` and `updated_at` where a read-write table lacks them.
-pub(super) fn missing_columns(
-    service: &Service,
-    shapes: &Catalog,
-    names: &Names,
-) -> Result<String, Error> {
+pub(super) fn missing_columns(service: &Service, shapes: &Catalog, names: &Names) -> Result<String, Error> {
     let mut script = String::new();
     for table in service.owns.iter().filter(|t| t.mode == Mode::ReadWrite) {
         let shape = shape_of(shapes, service, &table.name)?;

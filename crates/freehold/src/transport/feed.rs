@@ -76,7 +76,11 @@ struct Asked {
 impl Feed {
     /// The name of the service whose token the request shows.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Option<&str> {
-        let shown = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let shown = headers
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?
+            .strip_prefix("Bearer ")?;
         self.accepts
             .iter()
             .find(|(_, token)| same(token.as_bytes(), shown.as_bytes()))
@@ -109,7 +113,11 @@ pub(super) fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
 
 async fn read(State(feed): State<Arc<Feed>>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
     if feed.caller(&headers).is_none() {
-        return refuse(StatusCode::UNAUTHORIZED, "feed_token", "the feed is read with a service's token");
+        return refuse(
+            StatusCode::UNAUTHORIZED,
+            "feed_token",
+            "the feed is read with a service's token",
+        );
     }
     let topics: Vec<String> = asked.topics.split(',').map(str::to_owned).collect();
     if let Some(unknown) = topics.iter().find(|t| !feed.topics.contains(t)) {
@@ -127,7 +135,11 @@ async fn read(State(feed): State<Arc<Feed>>, headers: HeaderMap, Query(asked): Q
         Ok(_) => {}
         Err(error) => {
             tracing::warn!(%error, "a reader of the feed was turned away");
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer");
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database",
+                "the database does not answer",
+            );
         }
     }
     let reader = Reader {
@@ -213,7 +225,10 @@ impl Reader {
         let client = self.feed.pool.get().await?;
         let statement = client.prepare_cached(&place(BATCH, &self.feed.freehold)).await?;
         let row = client
-            .query_one(&statement, &[&self.after, &self.topics, &self.positions, &self.feed.source])
+            .query_one(
+                &statement,
+                &[&self.after, &self.topics, &self.positions, &self.feed.source],
+            )
             .await?;
         let (epoch, upto, messages): (i32, i64, i64) = (row.get(0), row.get(1), row.get(2));
         let body: &str = row.get(3);

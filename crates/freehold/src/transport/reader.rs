@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use reqwest::Response;
+use tokio::time::Instant;
 
 use crate::error::Error;
 
@@ -50,6 +51,17 @@ pub fn client() -> Result<reqwest::Client, Error> {
             name: "http client".to_owned(),
             problem: source.to_string(),
         })
+}
+
+/// What came of waiting for a line.
+#[derive(Debug)]
+pub enum Next {
+    /// A line without its end.
+    Line(Bytes),
+    /// Nothing yet; what has arrived of a line is kept.
+    Quiet,
+    /// The producer ended the answer.
+    End,
 }
 
 /// A producer's answer, line by line.
@@ -114,7 +126,20 @@ impl Lines {
         })
     }
 
-    /// The next line without its end; none when the producer ended the answer.
+    /// The next line, if it comes until then.
+    ///
+    /// # Errors
+    /// As [`Lines::next`].
+    pub async fn next_until(&mut self, until: Instant) -> Result<Next, Error> {
+        match tokio::time::timeout_at(until, self.next()).await {
+            Ok(Ok(Some(line))) => Ok(Next::Line(line)),
+            Ok(Ok(None)) => Ok(Next::End),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Ok(Next::Quiet),
+        }
+    }
+
+    /// The next line without its end; none when the producer ended the answer. Loses nothing when dropped.
     ///
     /// # Errors
     /// [`Error::Unreachable`] when the connection breaks or stays silent, [`Error::Feed`] when a line is too long.

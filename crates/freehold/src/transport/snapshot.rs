@@ -43,7 +43,11 @@ pub(super) async fn read(
     Query(asked): Query<Asked>,
 ) -> Response {
     if feed.caller(&headers).is_none() {
-        return refuse(StatusCode::UNAUTHORIZED, "feed_token", "a snapshot is read with a service's token");
+        return refuse(
+            StatusCode::UNAUTHORIZED,
+            "feed_token",
+            "a snapshot is read with a service's token",
+        );
     }
     let Some(published) = feed.tables.iter().find(|p| p.shape.name == table) else {
         let detail = format!("{} publishes no table {table}", feed.service);

@@ -108,24 +108,17 @@ impl Api {
             request = request.json(body);
         }
 
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let etag = answer
             .headers()
             .get("etag")
             .and_then(|v| v.to_str().ok())
             .map(str::to_owned);
-        let bytes = answer
-            .bytes()
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
         let body = match bytes.as_ref() {
             [] => Value::Null,
-            text => serde_json::from_slice(text)
-                .unwrap_or_else(|_| String::from_utf8_lossy(text).into_owned().into()),
+            text => serde_json::from_slice(text).unwrap_or_else(|_| String::from_utf8_lossy(text).into_owned().into()),
         };
         Ok(Answer { status, etag, body })
     }
@@ -221,8 +214,7 @@ mod tests {
     #[test]
     fn a_curl_line_survives_the_shell() {
         let api = Api::new("http://h/").expect("a client");
-        let call =
-            Call::patch("products?id=eq.1", json!({"name": "Baker's"})).with(("If-Match", "\"1\""));
+        let call = Call::patch("products?id=eq.1", json!({"name": "Baker's"})).with(("If-Match", "\"1\""));
         let line = r#"curl -s -X PATCH 'http://h/products?id=eq.1' -H 'If-Match: "1"' --json '{"name":"Baker'\''s"}'"#;
         assert_eq!(api.curl(&call), line);
     }

@@ -27,11 +27,7 @@ pub struct Urls {
     #[arg(long, env = "FREEHOLD_USER_URL", default_value = "http://127.0.0.1:7101")]
     pub user_url: String,
     /// The product service
-    #[arg(
-        long,
-        env = "FREEHOLD_PRODUCT_URL",
-        default_value = "http://127.0.0.1:7102"
-    )]
+    #[arg(long, env = "FREEHOLD_PRODUCT_URL", default_value = "http://127.0.0.1:7102")]
     pub product_url: String,
     /// The order service
     #[arg(long, env = "FREEHOLD_ORDER_URL", default_value = "http://127.0.0.1:7103")]

@@ -32,12 +32,7 @@ const ALREADY_THERE: u16 = 409;
 /// # Errors
 /// When the service cannot be reached, refuses a row for another reason, or has not heard of what a row refers to
 /// within [`COPY_WAIT_MAX`].
-pub async fn write_missing(
-    api: &Api,
-    table: &str,
-    rows: &[Value],
-    mut progress: impl FnMut(usize),
-) -> Result<usize> {
+pub async fn write_missing(api: &Api, table: &str, rows: &[Value], mut progress: impl FnMut(usize)) -> Result<usize> {
     let mut written = 0;
     for (number, batch) in rows.chunks(BATCH).enumerate() {
         let there = existing(api, table, batch).await?;
@@ -90,10 +85,7 @@ async fn write(api: &Api, table: &str, rows: Vec<Value>) -> Result<()> {
 async fn existing(api: &Api, table: &str, rows: &[Value]) -> Result<HashSet<String>> {
     let ids: Vec<_> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
     let answer = api
-        .send(&Call::get(format!(
-            "{table}?id=in.({})&select=id",
-            ids.join(",")
-        )))
+        .send(&Call::get(format!("{table}?id=in.({})&select=id", ids.join(","))))
         .await?;
     match &answer.body {
         Value::Array(found) if answer.is_success() => Ok(found

@@ -78,9 +78,7 @@ pub fn generate(seed: u64, amounts: Amounts, now: i64) -> Sample {
 
 fn rng(seed: u64, kind: Kind, number: u32) -> Rng {
     // An odd multiplier spreads neighbouring seeds over all bits.
-    Rng::with_seed(
-        seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (kind as u64) << 32 ^ u64::from(number),
-    )
+    Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (kind as u64) << 32 ^ u64::from(number))
 }
 
 fn new_id(rng: &mut Rng) -> Uuid {
@@ -94,10 +92,7 @@ fn one_of<'a, T>(rng: &mut Rng, list: &'a [T]) -> &'a T {
 
 /// Cents as the decimal number the API takes. Exact: the shortest form of such a number has two places at most.
 fn money(cents: i64) -> Value {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "amounts of the sample are far below 2^53"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "amounts of the sample are far below 2^53")]
     let amount = cents as f64 / 100.0;
     json!(amount)
 }
@@ -146,8 +141,7 @@ mod tests {
             (&sample.orders, "order_number"),
         ];
         for (rows, field) in checks {
-            let values: std::collections::HashSet<_> =
-                rows.iter().map(|row| row[field].as_str()).collect();
+            let values: std::collections::HashSet<_> = rows.iter().map(|row| row[field].as_str()).collect();
             assert_eq!(values.len(), rows.len(), "{field}");
             assert!(!values.contains(&None), "{field}");
         }
@@ -171,10 +165,7 @@ mod tests {
                     cents(&product["price"]) * line["quantity"].as_i64().expect("a quantity")
                 })
                 .sum();
-            assert_eq!(
-                cents(&order["total_amount"]),
-                lines + cents(&order["shipping_fee"])
-            );
+            assert_eq!(cents(&order["total_amount"]), lines + cents(&order["shipping_fee"]));
         }
     }
 

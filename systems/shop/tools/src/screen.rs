@@ -23,10 +23,7 @@ impl Screen {
     /// Begins a stop with its sentence.
     pub fn stop(&mut self, sentence: &str) {
         self.stop += 1;
-        anstream::println!(
-            "\n{NUMBER}{:>2}.{NUMBER:#} {SENTENCE}{sentence}{SENTENCE:#}",
-            self.stop
-        );
+        anstream::println!("\n{NUMBER}{:>2}.{NUMBER:#} {SENTENCE}{sentence}{SENTENCE:#}", self.stop);
     }
 
     /// The stop the tour is at, from 1.
@@ -53,10 +50,7 @@ impl Screen {
             .as_ref()
             .map(|etag| format!("   ETag: {etag}"))
             .unwrap_or_default();
-        anstream::println!(
-            "    {style}{}{style:#}{FAINT}{etag}{FAINT:#}",
-            answer.status
-        );
+        anstream::println!("    {style}{}{style:#}{FAINT}{etag}{FAINT:#}", answer.status);
         if answer.body.is_null() {
             return;
         }

@@ -62,12 +62,8 @@ impl Tour {
     /// With the number of the stop that did not behave and what it did instead.
     pub async fn walk(mut self, wall: &Wall) -> Result<()> {
         let walked = self.stops(wall).await;
-        walked
-            .with_context(|| format!("stop {} of the tour did not behave", self.screen.number()))?;
-        anstream::println!(
-            "\nThat was the tour. Its rows carry the mark {} and stay.",
-            self.mark
-        );
+        walked.with_context(|| format!("stop {} of the tour did not behave", self.screen.number()))?;
+        anstream::println!("\nThat was the tour. Its rows carry the mark {} and stay.", self.mark);
         Ok(())
     }
 
@@ -113,8 +109,7 @@ impl Tour {
             { "category_id": category, "name": "Enamel Kettle", "price": 39.9, "sku": format!("TOUR-{sku}-1"), "stock_quantity": 12 },
             { "category_id": category, "name": "Black Tea", "price": 6.5, "sku": format!("TOUR-{sku}-2"), "stock_quantity": 80 },
         ]);
-        let call =
-            Call::post("products?select=id,name,price,stock_quantity", things).with(SHOW_ROWS);
+        let call = Call::post("products?select=id,name,price,stock_quantity", things).with(SHOW_ROWS);
         let products = self.show(Who::Product, call, 201).await?;
 
         Ok(Made {
@@ -162,7 +157,8 @@ impl Tour {
     }
 
     async fn read_order(&mut self, order: &str) -> Result<()> {
-        self.screen.stop("The order, read back with its lines: names and prices are filled in, the total is added up.");
+        self.screen
+            .stop("The order, read back with its lines: names and prices are filled in, the total is added up.");
         let columns = "order_number,status,shipping_fee,total_amount";
         let answer = self
             .show(
@@ -196,7 +192,8 @@ impl Tour {
             .await?;
         let version = seen.etag.context("the answer has no ETag")?;
 
-        self.screen.stop("They rename it and raise the price. If-Match: only if it is still the version they saw.");
+        self.screen
+            .stop("They rename it and raise the price. If-Match: only if it is still the version they saw.");
         let change = json!({ "name": "Enamel Kettle, 1.5 l", "price": 44.9 });
         self.show_any(
             Who::Product,
@@ -240,33 +237,24 @@ impl Tour {
             price.as_f64() == Some(39.9),
             "the line's price should have stayed 39.90, but it is {price}"
         );
-        self.screen.note(&format!(
-            "seen {} ms after the rename was answered",
-            waited.as_millis()
-        ));
+        self.screen
+            .note(&format!("seen {} ms after the rename was answered", waited.as_millis()));
         Ok(())
     }
 
     async fn rename_with_stale_version(&mut self, made: &Made, stale: &str) -> Result<()> {
         self.screen.stop("Somebody else saved the form they had opened before. Their version is stale: 412, and nothing is overwritten.");
-        let call = Call::patch(
-            format!("products?id=eq.{}", made.kettle),
-            json!({ "name": "Kettle" }),
-        );
-        self.show(Who::Product, call.with(("If-Match", stale)), 412)
-            .await?;
+        let call = Call::patch(format!("products?id=eq.{}", made.kettle), json!({ "name": "Kettle" }));
+        self.show(Who::Product, call.with(("If-Match", stale)), 412).await?;
         Ok(())
     }
 
     async fn order_unknown_product(&mut self, order: &str) -> Result<()> {
-        self.screen.stop("A line for a product nobody sells. There is no foreign key across databases, and still: 422.");
+        self.screen
+            .stop("A line for a product nobody sells. There is no foreign key across databases, and still: 422.");
         let line = json!({ "order_id": order, "product_id_ref": Uuid::new_v4(), "quantity": 1 });
-        self.show(
-            Who::Order,
-            Call::post("order_items", line),
-            UNKNOWN_REFERENCE,
-        )
-        .await?;
+        self.show(Who::Order, Call::post("order_items", line), UNKNOWN_REFERENCE)
+            .await?;
         Ok(())
     }
 
@@ -310,11 +298,7 @@ fn expect(answer: &Answer, status: u16) -> Result<()> {
 
 /// The id of the row of an answer that has this value.
 fn id_where(answer: &Answer, field: &str, value: &str) -> Result<String> {
-    let rows = answer
-        .body
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let rows = answer.body.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = rows.iter().find(|row| row[field] == value);
     row.and_then(|row| row["id"].as_str())
         .map(str::to_owned)

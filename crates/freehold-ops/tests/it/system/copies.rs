@@ -70,7 +70,7 @@ async fn copies_are_true_after_everything_was_killed() -> Result<()> {
     );
     let reviews = shop.differing_reviewers().await?;
     ensure!(reviews == 0, "{reviews} reviews name their author wrongly");
-    let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    let ledger = std::mem::take(&mut *ledger.lock().unwrap_or_else(PoisonError::into_inner));
     ledger.kept(&shop).await?;
     println!(
         "copies: {kills} kills in {fired:.1?} over {} accepted and {} refused writes; {rows} rows agree and {messages} \
@@ -80,7 +80,6 @@ async fn copies_are_true_after_everything_was_killed() -> Result<()> {
         ledger.products.len() + ledger.users.len() + ledger.orders.len(),
         ledger.gone.len(),
     );
-    drop(ledger);
     shop.close().await
 }
 

@@ -21,13 +21,7 @@ const LINES_MAX: usize = 5;
 const REVIEWS_MAX: u32 = 3;
 
 /// The order of that number. There must be people and things.
-pub(super) fn order(
-    mut rng: Rng,
-    number: u32,
-    people: &[Person],
-    things: &[Thing],
-    now: i64,
-) -> Value {
+pub(super) fn order(mut rng: Rng, number: u32, people: &[Person], things: &[Thing], now: i64) -> Value {
     let id = new_id(&mut rng);
     let buyer = one_of(&mut rng, people);
     let age_in_days = rng.i64(0..120);
@@ -47,11 +41,7 @@ pub(super) fn order(
             lines.push(json!({ "id": line_id, "product_id_ref": thing.id, "quantity": quantity }));
         }
     }
-    let fee = if sum < FREE_SHIPPING_FROM {
-        SHIPPING_FEE
-    } else {
-        0
-    };
+    let fee = if sum < FREE_SHIPPING_FROM { SHIPPING_FEE } else { 0 };
 
     json!({
         "id": id,
@@ -68,12 +58,7 @@ pub(super) fn order(
 }
 
 /// Reviews of all things, with a generator per thing.
-pub(super) fn reviews(
-    mut rng_of: impl FnMut(u32) -> Rng,
-    people: &[Person],
-    things: &[Thing],
-    now: i64,
-) -> Vec<Value> {
+pub(super) fn reviews(mut rng_of: impl FnMut(u32) -> Rng, people: &[Person], things: &[Thing], now: i64) -> Vec<Value> {
     let mut reviews = Vec::new();
     if people.is_empty() {
         return reviews;

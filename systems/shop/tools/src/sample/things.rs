@@ -52,12 +52,7 @@ pub(super) fn shelves(mut rng_of: impl FnMut(u32) -> Rng) -> Shelves {
 }
 
 /// The product of that number.
-pub(super) fn thing(
-    mut rng: Rng,
-    number: u32,
-    leaves: &[(Uuid, &'static Leaf)],
-    now: i64,
-) -> Thing {
+pub(super) fn thing(mut rng: Rng, number: u32, leaves: &[(Uuid, &'static Leaf)], now: i64) -> Thing {
     let id = new_id(&mut rng);
     let (category_id, leaf) = *one_of(&mut rng, leaves);
     let range = *one_of(&mut rng, RANGES);
@@ -66,18 +61,10 @@ pub(super) fn thing(
     // Few things are dear: the lower of two draws. Prices end in 90 cents.
     let (low, high) = leaf.cents;
     let cents = rng.i64(low..=high).min(rng.i64(low..=high)) / 100 * 100 + 90;
-    let stock = if rng.u8(..12) == 0 {
-        0
-    } else {
-        rng.i32(3..180)
-    };
+    let stock = if rng.u8(..12) == 0 { 0 } else { rng.i32(3..180) };
     let images: Vec<_> = (0..rng.u8(1..4))
         .map(|place| {
-            let image_url = format!(
-                "/images/{}-{:04}-{place}.jpg",
-                leaf.code.to_lowercase(),
-                number + 1
-            );
+            let image_url = format!("/images/{}-{:04}-{place}.jpg", leaf.code.to_lowercase(), number + 1);
             json!({ "id": new_id(&mut rng), "image_url": image_url, "display_order": place })
         })
         .collect();

@@ -2,10 +2,10 @@
 
 /// First names.
 pub(super) const FIRST_NAMES: &[&str] = &[
-    "Ada", "Amir", "Anna", "Astrid", "Ben", "Carla", "Chidi", "Clara", "Dario", "Elena", "Emil",
-    "Farah", "Felix", "Greta", "Hana", "Hugo", "Ines", "Ivan", "Jonas", "Julia", "Kaito", "Lena",
-    "Liam", "Lucia", "Mara", "Mateo", "Mila", "Nadia", "Noah", "Nora", "Olga", "Omar", "Paula",
-    "Pavel", "Priya", "Rosa", "Samir", "Sofia", "Theo", "Yuki",
+    "Ada", "Amir", "Anna", "Astrid", "Ben", "Carla", "Chidi", "Clara", "Dario", "Elena", "Emil", "Farah", "Felix",
+    "Greta", "Hana", "Hugo", "Ines", "Ivan", "Jonas", "Julia", "Kaito", "Lena", "Liam", "Lucia", "Mara", "Mateo",
+    "Mila", "Nadia", "Noah", "Nora", "Olga", "Omar", "Paula", "Pavel", "Priya", "Rosa", "Samir", "Sofia", "Theo",
+    "Yuki",
 ];
 
 /// Last names.
@@ -124,14 +124,7 @@ pub(super) const ROOTS: &[(&str, &[Leaf])] = &[
                 name: "Textiles",
                 code: "TEX",
                 cents: (990, 15_900),
-                things: &[
-                    "Blanket",
-                    "Cushion",
-                    "Bath Towel",
-                    "Table Cloth",
-                    "Curtain",
-                    "Rug",
-                ],
+                things: &["Blanket", "Cushion", "Bath Towel", "Table Cloth", "Curtain", "Rug"],
             },
         ],
     ),
@@ -276,9 +269,8 @@ pub(super) struct Leaf {
 
 /// Ranges of a maker: the first word of a product's name.
 pub(super) const RANGES: &[&str] = &[
-    "Alder", "Birch", "Cedar", "Cobalt", "Dune", "Ember", "Fjord", "Harbour", "Heron", "Juniper",
-    "Larch", "Meadow", "Nordlys", "Ochre", "Pebble", "Quarry", "Rowan", "Saffron", "Tundra",
-    "Willow",
+    "Alder", "Birch", "Cedar", "Cobalt", "Dune", "Ember", "Fjord", "Harbour", "Heron", "Juniper", "Larch", "Meadow",
+    "Nordlys", "Ochre", "Pebble", "Quarry", "Rowan", "Saffron", "Tundra", "Willow",
 ];
 
 /// What a review of one to five stars says.
@@ -287,14 +279,8 @@ pub(super) const OPINIONS: [&[&str]; 5] = [
         "Arrived broken and stayed broken.",
         "Not what the picture shows. Sent back.",
     ],
-    &[
-        "Works, but feels cheap for the price.",
-        "Smaller than I thought.",
-    ],
-    &[
-        "Does what it should, no more.",
-        "Decent. Delivery took a week.",
-    ],
+    &["Works, but feels cheap for the price.", "Smaller than I thought."],
+    &["Does what it should, no more.", "Decent. Delivery took a week."],
     &[
         "Good quality, I would buy it again.",
         "Very happy, one star off for the packaging.",

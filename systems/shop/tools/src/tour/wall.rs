@@ -42,18 +42,15 @@ impl Wall {
     /// # Errors
     /// When the first does not open, the second does, or it stays shut for any reason but a refusal.
     pub(super) async fn attempt(&self, screen: &mut Screen) -> Result<()> {
-        screen.stop(
-            "The order service's password opens its own database, and not the one next to it.",
-        );
+        screen.stop("The order service's password opens its own database, and not the one next to it.");
         let Some(SecretUrl(own)) = &self.own else {
-            screen.refusal("left out: set FREEHOLD_ORDER_DATABASE_URL to the order service's postgres:// URL to see it");
+            screen
+                .refusal("left out: set FREEHOLD_ORDER_DATABASE_URL to the order service's postgres:// URL to see it");
             return Ok(());
         };
         // The error's own text may quote the URL.
         let Ok(own) = own.parse::<Config>() else {
-            bail!(
-                "FREEHOLD_ORDER_DATABASE_URL is not a URL like postgres://user:password@host:port/database"
-            );
+            bail!("FREEHOLD_ORDER_DATABASE_URL is not a URL like postgres://user:password@host:port/database");
         };
         let user = own.get_user().unwrap_or_default();
         let own_name = own.get_dbname().unwrap_or(user);
@@ -76,11 +73,7 @@ impl Wall {
                 screen.refusal(&format!("PostgreSQL: {}", reason(&error)));
                 Ok(())
             }
-            Err(error) => bail!(
-                "{} stayed shut, but not by a refusal: {}",
-                self.other,
-                reason(&error)
-            ),
+            Err(error) => bail!("{} stayed shut, but not by a refusal: {}", self.other, reason(&error)),
         }
     }
 }
