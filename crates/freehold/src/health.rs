@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::Pool;
 use freehold_manifest::model;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::entity::problem::Problem;
 use crate::error::Error;
 use crate::pg::place;
 use crate::subscription;
@@ -141,6 +142,35 @@ async fn status(State(health): State<Arc<Health>>) -> Response {
         }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
+}
+
+/// A path that is no table's and none of ours.
+pub(crate) async fn nowhere(uri: Uri) -> Response {
+    let problem = Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-path",
+        "PGRST125",
+        format!("nothing is at `{}`", uri.path()),
+    );
+    let mut segments = uri.path().split('/').filter(|s| !s.is_empty());
+    let hint = match (segments.next(), segments.next(), segments.next()) {
+        (Some(table), Some(_), None) if table != "health" && table != "freehold" => {
+            format!("a row is asked for by a filter on its key: /{table}?id=eq.7")
+        }
+        _ => "/ lists what is here".to_owned(),
+    };
+    problem.with_hint(hint).into_response()
+}
+
+/// A path of ours that is only read.
+pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Response {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "PGRST117",
+        format!("`{}` does not answer {method}", uri.path()),
+    )
+    .into_response()
 }
 
 impl Watched {

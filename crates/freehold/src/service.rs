@@ -127,7 +127,11 @@ impl Service {
             pool,
             written: signals.written,
         });
-        Ok(feed.merge(health).merge(entities))
+        Ok(feed
+            .merge(health)
+            .merge(entities)
+            .fallback(health::nowhere)
+            .method_not_allowed_fallback(health::no_such_method))
     }
 
     fn subscriptions(&self, pool: &Pool, instance: &str) -> Result<Vec<Subscription>, Error> {

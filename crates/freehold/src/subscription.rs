@@ -33,6 +33,9 @@ const RETRY_MIN: Duration = Duration::from_millis(50);
 /// The longest wait after a failure: a producer that returns is heard this soon.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// A producer that starts at the same time as we do, or again, is not worth a line in the log before this.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+
 /// Attempts of one batch that lost a deadlock or a serialization conflict, before the stream is opened anew.
 const CONFLICTS_MAX: u32 = 20;
 
@@ -89,19 +92,24 @@ impl Cursors {
 /// Runs until dropped.
 pub async fn run(subscription: Subscription) {
     let mut wait = RETRY_MIN;
-    // An error is logged when it begins, not at every try.
+    // An error is logged once, when it has lasted, not at every try.
+    let mut failing_since = None;
     let mut told = None;
     loop {
-        let started = Instant::now();
         match subscription.follow().await {
-            Ok(()) => wait = RETRY_MIN,
+            Ok(()) => {
+                wait = RETRY_MIN;
+                (failing_since, told) = (None, None);
+            }
             Err(error) => {
-                if started.elapsed() > RETRY_MAX {
+                if subscription.is_live() {
                     wait = RETRY_MIN;
-                    told = None;
+                    (failing_since, told) = (None, None);
                 }
+                let halted = subscription.note(&error);
                 let said = error.to_string();
-                if told.as_ref() != Some(&said) {
+                let lasts = failing_since.get_or_insert_with(Instant::now).elapsed() >= TOLD_AFTER;
+                if (lasts || halted) && told.as_ref() != Some(&said) {
                     tracing::warn!(
                         producer = subscription.peer.service,
                         error = said,
@@ -109,7 +117,6 @@ pub async fn run(subscription: Subscription) {
                     );
                     told = Some(said);
                 }
-                subscription.note(&error);
             }
         }
         // Jitter: instances and services that failed together do not return together.
@@ -127,7 +134,12 @@ impl Subscription {
         }
     }
 
-    fn note(&self, error: &Error) {
+    fn is_live(&self) -> bool {
+        self.state.read().is_ok_and(|held| *held == State::Live)
+    }
+
+    /// Sets what the error means for the state; true if an operator must act.
+    fn note(&self, error: &Error) -> bool {
         let halted =
             matches!(error, Error::Feed { problem, .. } if problem.contains("epoch") || problem.starts_with("409"));
         let state = if halted {
@@ -136,6 +148,7 @@ impl Subscription {
             State::Waiting(error.to_string())
         };
         self.set(state);
+        halted
     }
 
     /// Follows the producer until the stream ends or something fails.
