@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use freehold_manifest::{Checked, ServiceSource, SourceFile, Sources};
 
 /// A system's folder.
@@ -23,12 +23,8 @@ impl Folder {
     /// # Errors
     /// When there is no `system.toml`, or a file cannot be read as UTF-8. What is wrong inside is in `checked`.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = path.join("system.toml");
-        if !file.is_file() {
-            bail!(
-                "no system.toml in {}: give the folder of a system, like `freehold check systems/shop`",
-                path.display()
-            );
+        if !path.join("system.toml").is_file() {
+            return Err(no_system(path));
         }
         let system = text(path, Path::new("system.toml"))?;
         let mut services = BTreeMap::new();
@@ -56,6 +52,27 @@ impl Folder {
     #[must_use]
     pub fn migrations(&self, service: &str) -> PathBuf {
         self.path.join(service).join("migrations")
+    }
+}
+
+/// Why there is no system here, and where one may be.
+fn no_system(path: &Path) -> anyhow::Error {
+    let shown = path.display();
+    if !path.exists() {
+        return anyhow!("there is no folder {shown}");
+    }
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let around = absolute.ancestors().skip(1).find(|p| p.join("system.toml").is_file());
+    match around {
+        Some(folder) if absolute.is_file() => anyhow!("{shown} is a file: give the folder, {}", folder.display()),
+        Some(folder) => anyhow!(
+            "no system.toml in {shown}: the system around it is {}",
+            folder.display()
+        ),
+        None if path.is_file() => anyhow!("{shown} is a file: give the folder of a system, one with a system.toml"),
+        None => {
+            anyhow!("no system.toml in {shown}: give the folder of a system, like `freehold check systems/shop`")
+        }
     }
 }
 
@@ -88,9 +105,11 @@ fn service(system: &Path, name: &str) -> Result<Option<ServiceSource>> {
 fn text(system: &Path, file: &Path) -> Result<SourceFile> {
     let path = system.join(file);
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes)
-        .ok()
-        .with_context(|| format!("{} is not UTF-8 text: save it as UTF-8", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count();
+        anyhow!("{}:{line} is not UTF-8 text: save the file as UTF-8", path.display())
+    })?;
     Ok(SourceFile {
         path: file.display().to_string(),
         text,

@@ -158,7 +158,7 @@ begin
       -- Same snapshot as the deletion below, so what commits meanwhile cannot fall on both sides.
       select coalesce(max(f.id) filter (where f.bytes <= whole_bytes), min(f.id))
       from (
-        select o.id, sum(octet_length(o.payload::text)) over (order by o.id) as bytes
+        select o.id, sum(coalesce(octet_length(o.payload::text), 0)) over (order by o.id) as bytes
         from freehold.outbox o
         order by o.id
         limit batch_max

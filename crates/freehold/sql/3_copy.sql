@@ -34,11 +34,11 @@ create table if not exists freehold.tombstone (
   primary key (copy, key)
 );
 
--- Moves a producer's cursors from `after` to `upto`, or raises FH010 when they do not stand at `after`:
--- another instance was quicker, and the caller's effects are rolled back with this.
+-- Moves the cursors of these topics from `after` to `upto`, or raises FH010 when one does not stand there: another
+-- instance was quicker, and the caller's effects are rolled back with this. `seen` is null where nothing was said.
 create or replace function freehold.advance(
-  subscription text, producer text, epoch integer, after bigint, upto bigint,
-  topics text[], seen bigint[], hashes bytea[]
+  subscription text, producer text, epoch integer, upto bigint,
+  topics text[], after bigint[], seen bigint[], hashes bytea[]
 )
 returns void
 language plpgsql
@@ -46,31 +46,27 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  standing bigint;
+  moved bigint;
 begin
+  -- In one order, whoever moves them.
   perform
   from freehold.cursor c
   where c.subscription = advance.subscription and c.producer = advance.producer
   order by c.topic
   for update;
-  select min(c.position)
-  into standing
-  from freehold.cursor c
-  where c.subscription = advance.subscription and c.producer = advance.producer and c.epoch = advance.epoch;
-  if standing is distinct from after then
-    raise exception using
-      errcode = 'FH010',
-      message = format('cursors of %s stand at %s, not at %s', producer, coalesce(standing::text, 'another epoch'), after);
-  end if;
   update freehold.cursor c
   set position = greatest(c.position, upto),
-      seen = greatest(c.seen, coalesce(m.seen, 0)),
-      hash = case when m.seen > c.seen then m.hash else c.hash end
-  from freehold.cursor o
-  left join unnest(topics, advance.seen, hashes) as m(topic, seen, hash) on m.topic = o.topic
-  where (o.subscription, o.producer, o.topic) = (c.subscription, c.producer, c.topic)
-    and c.subscription = advance.subscription
-    and c.producer = advance.producer;
+      seen = coalesce(m.seen, c.seen),
+      hash = coalesce(m.hash, c.hash)
+  from unnest(topics, advance.after, advance.seen, hashes) as m(topic, after, seen, hash)
+  where (c.subscription, c.producer, c.topic) = (advance.subscription, advance.producer, m.topic)
+    and (c.epoch, c.position) = (advance.epoch, m.after);
+  get diagnostics moved = row_count;
+  if moved <> cardinality(topics) then
+    raise exception using
+      errcode = 'FH010',
+      message = format('the cursors of %s do not stand where its batch begins', producer);
+  end if;
 end
 $$;
 

@@ -31,6 +31,14 @@ pub enum Error {
         /// What it answered.
         problem: String,
     },
+    /// A producer's log is not the one that was followed: a position is missing, or it was restored.
+    #[error("log of {producer}: {problem}")]
+    Diverged {
+        /// The producer.
+        producer: String,
+        /// What shows it.
+        problem: String,
+    },
     /// A producer could not be reached.
     #[error("feed of {producer} cannot be reached: {source}")]
     Unreachable {

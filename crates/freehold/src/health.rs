@@ -138,10 +138,14 @@ async fn status(State(health): State<Arc<Health>>) -> Response {
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "status cannot be read");
-            StatusCode::SERVICE_UNAVAILABLE.into_response()
+            no_status()
         }
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(_) => no_status(),
     }
+}
+
+fn no_status() -> Response {
+    Problem::unavailable("connection-lost", "PGRST001", "the database does not answer").into_response()
 }
 
 /// A path that is no table's and none of ours.
@@ -157,6 +161,7 @@ pub(crate) async fn nowhere(uri: Uri) -> Response {
         (Some(table), Some(_), None) if table != "health" && table != "freehold" => {
             format!("a row is asked for by a filter on its key: /{table}?id=eq.7")
         }
+        (Some(table), None, None) => format!("without the other slashes: /{table}"),
         _ => "/ lists what is here".to_owned(),
     };
     problem.with_hint(hint).into_response()

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
+use crate::install::derived;
 use crate::pg::{ident, place};
 use crate::subscription::{COPIES, Subscription};
 use crate::transport::reader::Lines;
@@ -72,7 +73,7 @@ pub(crate) async fn fill(subscription: &Subscription, copy: &Source) -> Result<(
         problem,
     };
     let sql = |text: &str| place(text, &subscription.freehold).into_owned();
-    let function = |what: &str| format!("freehold.{}", ident::quote(&format!("{what}_{}", copy.name)));
+    let function = |what: &str| format!("freehold.{}", ident::quote(&derived(what, &copy.name)));
 
     let mut client = subscription.pool.get().await?;
     let transaction = client.transaction().await?;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 
 use crate::error::Error;
+use crate::install::derived;
 use crate::message::{Batch, Message};
 use crate::pg::{ident, place};
 use crate::replica;
@@ -26,6 +27,10 @@ const LEASE_TTL: Duration = Duration::from_secs(5);
 /// How often a stream that is followed stops to look whether it still leads and whether a copy is to be rebuilt: two
 /// looks may fail before the lease runs out.
 const LOOK_EVERY: Duration = Duration::from_millis(1_500);
+
+/// Lines that arrived while a batch was applied are applied together up to so many bytes: else a subscriber that is
+/// slower than its producer would stay at the small batches of a fast one.
+const GATHERED_BYTES: usize = 4 * 1024 * 1024;
 
 /// The first wait after a failure; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -138,16 +143,18 @@ impl Subscription {
         self.state.read().is_ok_and(|held| *held == State::Live)
     }
 
+    fn is_halted(&self) -> bool {
+        self.state.read().is_ok_and(|held| matches!(*held, State::Halted(_)))
+    }
+
     /// Sets what the error means for the state; true if an operator must act.
     fn note(&self, error: &Error) -> bool {
-        let halted =
-            matches!(error, Error::Feed { problem, .. } if problem.contains("epoch") || problem.starts_with("409"));
-        let state = if halted {
+        let halted = matches!(error, Error::Diverged { .. });
+        self.set(if halted {
             State::Halted(error.to_string())
         } else {
             State::Waiting(error.to_string())
-        };
-        self.set(state);
+        });
         halted
     }
 
@@ -163,19 +170,25 @@ impl Subscription {
                 replica::fill(self, copy).await?;
             }
         }
-        let mut cursors = self.cursors().await?;
         let topics: Vec<String> = self.copies.iter().map(|c| c.topic.clone()).collect();
+        let mut cursors = self.cursors(&topics).await?;
         let mut lines = Lines::feed(&self.http, &self.peer, &topics, cursors.after()).await?;
-        self.set(State::Live);
+        // A producer that halted us has to say something right first.
+        if !self.is_halted() {
+            self.set(State::Live);
+        }
         let mut look_at = Instant::now() + LOOK_EVERY;
         let mut next = lines.next_until(look_at).await?;
         loop {
             next = match next {
                 Next::Line(line) => {
-                    let batch: Batch<'_> =
-                        serde_json::from_slice(&line).map_err(|error| self.broken(error.to_string()))?;
+                    let arrived = lines.gather(line, GATHERED_BYTES)?;
+                    let batches: Vec<Batch<'_>> = arrived
+                        .iter()
+                        .map(|line| serde_json::from_slice(line).map_err(|error| self.broken(error.to_string())))
+                        .collect::<Result<_, _>>()?;
                     // The producer prepares the next batch while this one is applied.
-                    tokio::try_join!(self.take(&batch, &mut cursors), lines.next_until(look_at))?.1
+                    tokio::try_join!(self.take(&batches, &mut cursors), lines.next_until(look_at))?.1
                 }
                 Next::Quiet => lines.next_until(look_at).await?,
                 Next::End => return Ok(()),
@@ -220,33 +233,44 @@ impl Subscription {
         Ok(held.get::<_, Option<bool>>(0) == Some(true))
     }
 
-    async fn cursors(&self) -> Result<Cursors, Error> {
+    fn diverged(&self, problem: String) -> Error {
+        Error::Diverged {
+            producer: self.peer.service.clone(),
+            problem,
+        }
+    }
+
+    /// Where the topics stand that this process follows; an instance of another version may follow others.
+    async fn cursors(&self, topics: &[String]) -> Result<Cursors, Error> {
         let client = self.pool.get().await?;
         let statement = client
             .prepare_cached(&place(
                 "select topic, epoch, position, seen
                  from freehold.cursor
                  where subscription = $1
-                   and producer = $2",
+                   and producer = $2
+                   and topic = any ($3)",
                 &self.freehold,
             ))
             .await?;
-        let rows = client.query(&statement, &[&COPIES, &self.peer.service]).await?;
+        let rows = client
+            .query(&statement, &[&COPIES, &self.peer.service, &topics])
+            .await?;
         let epoch = rows.first().map_or(1, |row| row.get(1));
         let topics = rows.iter().map(|row| (row.get(0), (row.get(2), row.get(3)))).collect();
         Ok(Cursors { epoch, topics })
     }
 
-    /// Applies one batch and moves the cursors, or leaves both as they were.
-    async fn take(&self, batch: &Batch<'_>, cursors: &mut Cursors) -> Result<(), Error> {
-        let folded = self.fold(batch, cursors)?;
-        let after = cursors.after();
-        if batch.upto <= after {
+    /// Applies batches that follow each other and moves the cursors, or leaves both as they were.
+    async fn take(&self, batches: &[Batch<'_>], cursors: &mut Cursors) -> Result<(), Error> {
+        let folded = self.fold(batches, cursors)?;
+        self.set(State::Live);
+        if folded.upto <= cursors.after() {
             return Ok(());
         }
         let mut attempt = 0;
         loop {
-            match self.write(batch, &folded, after).await {
+            match self.write(&folded, cursors).await {
                 Ok(()) => break,
                 Err(Error::Postgres(error)) if is_conflict(&error) && attempt < CONFLICTS_MAX => {
                     attempt += 1;
@@ -257,7 +281,7 @@ impl Subscription {
             }
         }
         for (topic, (position, seen)) in &mut cursors.topics {
-            *position = (*position).max(batch.upto);
+            *position = (*position).max(folded.upto);
             if let Some(last) = folded.last.get(topic.as_str()) {
                 *seen = last.0;
             }
@@ -266,59 +290,64 @@ impl Subscription {
     }
 
     /// Checks that nothing is missing, drops what is done already, and keeps the newest message of each key.
-    fn fold<'b>(&self, batch: &'b Batch<'b>, cursors: &Cursors) -> Result<Folded<'b>, Error> {
-        if batch.epoch != cursors.epoch {
-            return Err(self.broken(format!(
-                "epoch {} where {} was followed: the producer was restored; its copies here must be rebuilt",
-                batch.epoch, cursors.epoch
-            )));
-        }
-        if batch.after > cursors.after() {
-            return Err(self.broken(format!(
-                "a batch behind {} where {} was due",
-                batch.after,
-                cursors.after()
-            )));
-        }
-        let mut folded = Folded::default();
-        for message in &batch.messages {
-            let Some((position, seen)) = cursors.topics.get(&*message.topic) else {
-                continue;
-            };
-            if message.position <= *position {
-                continue;
-            }
-            let seen = folded.last.get(&*message.topic).map_or(*seen, |last| last.0);
-            if message.prev != seen {
-                return Err(self.broken(format!(
-                    "{} misses a message: position {} follows {}, {} was seen",
-                    message.topic, message.position, message.prev, seen
+    fn fold<'b>(&self, batches: &'b [Batch<'b>], cursors: &Cursors) -> Result<Folded<'b>, Error> {
+        let mut folded = Folded {
+            upto: cursors.after(),
+            ..Folded::default()
+        };
+        for batch in batches {
+            if batch.epoch != cursors.epoch {
+                return Err(self.diverged(format!(
+                    "epoch {} where {} was followed: the producer was restored; its copies here must be rebuilt",
+                    batch.epoch, cursors.epoch
                 )));
             }
-            let hash = hex::decode(&*message.hash).map_err(|error| self.broken(error.to_string()))?;
-            folded.last.insert(&message.topic, (message.position, hash));
-            folded
-                .topics
-                .entry(&message.topic)
-                .or_default()
-                .insert(&message.subject, message);
+            if batch.after > folded.upto {
+                let problem = format!("a batch behind {} where {} was due", batch.after, folded.upto);
+                return Err(self.diverged(problem));
+            }
+            for message in &batch.messages {
+                let Some((position, seen)) = cursors.topics.get(&*message.topic) else {
+                    continue;
+                };
+                if message.position <= folded.upto.max(*position) {
+                    continue;
+                }
+                let seen = folded.last.get(&*message.topic).map_or(*seen, |last| last.0);
+                if message.prev != seen {
+                    return Err(self.diverged(format!(
+                        "{} misses a message: position {} follows {}, {} was seen",
+                        message.topic, message.position, message.prev, seen
+                    )));
+                }
+                let hash = hex::decode(&*message.hash).map_err(|error| self.broken(error.to_string()))?;
+                folded.last.insert(&message.topic, (message.position, hash));
+                folded
+                    .topics
+                    .entry(&message.topic)
+                    .or_default()
+                    .insert(&message.subject, message);
+            }
+            folded.upto = folded.upto.max(batch.upto);
         }
         Ok(folded)
     }
 
     /// One statement, one transaction.
-    async fn write(&self, batch: &Batch<'_>, folded: &Folded<'_>, after: i64) -> Result<(), Error> {
-        let topics: Vec<&str> = folded.last.keys().copied().collect();
-        let seen: Vec<i64> = folded.last.values().map(|l| l.0).collect();
-        let hashes: Vec<&[u8]> = folded.last.values().map(|l| l.1.as_slice()).collect();
+    async fn write(&self, folded: &Folded<'_>, cursors: &Cursors) -> Result<(), Error> {
+        let topics: Vec<&str> = cursors.topics.keys().map(String::as_str).collect();
+        let after: Vec<i64> = cursors.topics.values().map(|(position, _)| *position).collect();
+        let last: Vec<_> = topics.iter().map(|topic| folded.last.get(topic)).collect();
+        let seen: Vec<Option<i64>> = last.iter().map(|l| l.map(|l| l.0)).collect();
+        let hashes: Vec<Option<&[u8]>> = last.iter().map(|l| l.map(|l| l.1.as_slice())).collect();
         let mut sql = String::from("select freehold.advance($1, $2, $3, $4, $5, $6, $7, $8)");
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
             &COPIES,
             &self.peer.service,
-            &batch.epoch,
-            &after,
-            &batch.upto,
+            &cursors.epoch,
+            &folded.upto,
             &topics,
+            &after,
             &seen,
             &hashes,
         ];
@@ -332,7 +361,7 @@ impl Subscription {
             let n = parameters.len();
             sql += &format!(
                 ", freehold.{}(${}::text::json, ${}, ${}, ${})",
-                ident::quote(&format!("apply_{}", copy.name)),
+                ident::quote(&derived("apply", &copy.name)),
                 n + 1,
                 n + 2,
                 n + 3,
@@ -347,9 +376,11 @@ impl Subscription {
     }
 }
 
-/// A batch without repeats and without what newer messages of the same batch make moot.
+/// Batches without repeats and without what their newer messages make moot.
 #[derive(Default)]
 struct Folded<'b> {
+    /// They cover everything up to here.
+    upto: i64,
     /// By topic and key: the newest message.
     topics: HashMap<&'b str, HashMap<&'b str, &'b Message<'b>>>,
     /// By topic: position and hash of the last message.

@@ -1,8 +1,9 @@
 //! The ground of a system for the length of one command: started if nobody runs it, and left as it was found.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use freehold_manifest::model::System;
 
+use super::interrupts::Interrupts;
 use crate::folder::Folder;
 use crate::ground::Ground;
 use crate::postgres::{Error, Lock, Stop};
@@ -35,6 +36,11 @@ impl Borrowed {
         Ok(Self { ground, alone, started })
     }
 
+    /// Whether a running `up` has it too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.alone.is_none()
+    }
+
     /// Stops what [`Borrowed::open`] started.
     pub(super) async fn give_back(self) -> Result<()> {
         for place in self.started {
@@ -44,10 +50,16 @@ impl Borrowed {
         Ok(())
     }
 
-    /// Runs `work`, then gives the ground back whatever came of it.
+    /// Runs `work`, then gives the ground back whatever came of it, a Ctrl-C included.
     pub(super) async fn with<T>(self, work: impl AsyncFnOnce(&Ground) -> Result<T>) -> Result<T> {
-        let outcome = work(&self.ground).await;
-        self.give_back().await?;
-        outcome
+        let mut interrupts = Interrupts::listen()?;
+        let outcome = tokio::select! {
+            outcome = work(&self.ground) => outcome,
+            () = interrupts.next() => Err(anyhow!("interrupted before it was done")),
+        };
+        let given_back = self.give_back().await;
+        let done = outcome?;
+        given_back?;
+        Ok(done)
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::Where;
 use crate::folder::Folder;
+use crate::migrate;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -31,29 +32,55 @@ impl Check {
             return explain(rule);
         }
         let folder = Folder::read(&self.place.system)?;
+        let refused = refused(&folder);
+        let ok = folder.checked.system.is_some() && refused.is_empty();
         if self.json {
-            let findings: Vec<_> = folder.checked.diagnostics.iter().map(as_json).collect();
-            let ok = folder.checked.system.is_some();
+            let findings = folder.checked.diagnostics.iter().map(as_json);
+            let findings: Vec<_> = findings.chain(refused.iter().map(refusal_as_json)).collect();
             println!(
                 "{}",
                 serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?
             );
         } else {
             print(&folder);
-            if let Some(system) = &folder.checked.system {
+            for refusal in &refused {
+                super::paint::trouble(&refusal.to_string());
+            }
+            if let Some(system) = folder.checked.system.as_ref().filter(|_| ok) {
                 let tables: usize = system.services.iter().map(|s| s.owns.len()).sum();
-                super::paint::done(&format!(
-                    "{}: {} services own {tables} tables; nothing stands against it",
-                    system.name,
-                    system.services.len()
-                ));
+                let stands = match folder.checked.diagnostics.len() {
+                    0 => "nothing stands against it".to_owned(),
+                    1 => "1 warning".to_owned(),
+                    n => format!("{n} warnings"),
+                };
+                let services = match system.services.len() {
+                    1 => "1 service owns".to_owned(),
+                    n => format!("{n} services own"),
+                };
+                super::paint::done(&format!("{}: {services} {tables} tables; {stands}", system.name));
             }
         }
-        Ok(match folder.checked.system {
-            Some(_) => ExitCode::SUCCESS,
-            None => ExitCode::from(1),
-        })
+        Ok(ExitCode::from(u8::from(!ok)))
     }
+}
+
+/// What `freehold migrate` would refuse of the services' migrations: names, numbers, statements that cannot run there.
+fn refused(folder: &Folder) -> Vec<migrate::Error> {
+    let services = folder.sources.services.keys();
+    services
+        .filter_map(|service| migrate::plan(&folder.migrations(service)).err())
+        .collect()
+}
+
+fn refusal_as_json(refusal: &migrate::Error) -> serde_json::Value {
+    json!({
+        "rule": null,
+        "severity": "error",
+        "message": refusal.to_string(),
+        "place": null,
+        "also": [],
+        "help": null,
+    })
 }
 
 /// Prints every finding to standard error, and how many there are.

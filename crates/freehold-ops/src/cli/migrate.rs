@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use freehold_manifest::model::{Service, System};
@@ -275,11 +275,6 @@ fn chosen<'s>(system: &'s System, name: Option<&str>) -> Result<Vec<&'s Service>
     let Some(name) = name else {
         return Ok(system.services.iter().collect());
     };
-    match system.service(name) {
-        Some(service) => Ok(vec![service]),
-        None => {
-            let known: Vec<&str> = system.services.iter().map(|s| s.name.as_str()).collect();
-            bail!("no service {name} in {}: it has {}", system.name, known.join(", "))
-        }
-    }
+    let service = system.service(name).with_context(|| super::no_service(system, name))?;
+    Ok(vec![service])
 }

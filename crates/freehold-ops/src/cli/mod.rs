@@ -6,6 +6,7 @@ mod borrowed;
 mod check;
 mod completions;
 mod down;
+mod interrupts;
 mod migrate;
 mod paint;
 mod provision;
@@ -23,6 +24,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::folder::Folder;
 use freehold_manifest::model::System;
+
+/// What is logged unless `FREEHOLD_LOG` says otherwise.
+const LOG_DEFAULT: &str = "warn,freehold=info";
 
 /// Every service owns its data.
 #[derive(Debug, Parser)]
@@ -124,7 +128,14 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// `FREEHOLD_LOG` chooses what is logged (as `RUST_LOG` does elsewhere), `FREEHOLD_LOG_FORMAT=json` how.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("FREEHOLD_LOG").unwrap_or_else(|_| EnvFilter::new("warn,freehold=info"));
+    let asked = std::env::var("FREEHOLD_LOG").unwrap_or_default();
+    let asked = Some(asked.as_str()).filter(|asked| !asked.is_empty());
+    let filter = EnvFilter::try_new(asked.unwrap_or(LOG_DEFAULT)).unwrap_or_else(|error| {
+        paint::note(&format!(
+            "FREEHOLD_LOG is not understood ({error}): logging {LOG_DEFAULT}"
+        ));
+        EnvFilter::new(LOG_DEFAULT)
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -135,4 +146,10 @@ fn log_to_stderr() {
         let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
         builder.with_ansi(colour).with_target(false).try_init()
     };
+}
+
+/// What to say of a service that is not in the system.
+fn no_service(system: &System, name: &str) -> String {
+    let known: Vec<&str> = system.services.iter().map(|s| s.name.as_str()).collect();
+    format!("no service {name} in {}: it has {}", system.name, known.join(", "))
 }

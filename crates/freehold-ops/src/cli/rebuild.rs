@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use freehold_manifest::model::Service;
 use freehold_manifest::names::Names;
 use tokio_postgres::NoTls;
 
@@ -11,8 +12,8 @@ use super::{Where, paint};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The service reads the owner's rows at its next turn, while it goes on serving; rows that
-are right already are not touched.
+    after_help = "A running service reads the owner's rows within seconds, one that does not run when it
+starts. It goes on serving, and rows that are right already are not touched.
 
 Example:
   freehold rebuild --service order --copy products systems/shop"
@@ -36,18 +37,15 @@ impl Rebuild {
         };
         let service = system
             .service(&self.service)
-            .with_context(|| format!("no service {} in {}", self.service, system.name))?;
-        let copies: Vec<&str> = service.copies.iter().map(|c| c.name.as_str()).collect();
-        if !copies.contains(&self.copy.as_str()) {
-            anyhow::bail!(
-                "{} keeps no copy {}: it keeps {}",
-                service.name,
-                self.copy,
-                copies.join(", ")
-            );
-        }
+            .with_context(|| super::no_service(&system, &self.service))?;
+        let copy = service
+            .copies
+            .iter()
+            .find(|copy| copy.name == self.copy)
+            .with_context(|| no_copy(service, &self.copy))?;
         let names = Names::of(&system, service);
         let borrowed = Borrowed::open(&folder, &system).await?;
+        let running = borrowed.is_shared();
         borrowed
             .with(async |ground| {
                 let target = ground.target(service)?;
@@ -55,14 +53,29 @@ impl Rebuild {
                 tokio::spawn(connection);
                 let owner = freehold::pg::ident::quote(&target.owner);
                 client.batch_execute(&format!("set role {owner}")).await?;
+                // Without its cursor a copy is filled anew; its state stays as it is, so that reads and writes go on.
                 let mark = freehold::pg::place(
-                    "update freehold.copy set state = 'empty' where name = $1",
+                    "delete from freehold.cursor
+                     where subscription = 'copies'
+                       and topic = $1",
                     &names.freehold,
                 );
-                client.execute(&*mark, &[&self.copy]).await?;
-                paint::done(&format!("{} will read {} anew from its owner", service.name, self.copy));
+                client.execute(&*mark, &[&copy.of.to_string()]).await?;
+                let when = if running { "now" } else { "when it starts" };
+                paint::done(&format!(
+                    "{} reads {} anew from {} {when}",
+                    service.name, copy.name, copy.of.service
+                ));
                 Ok(ExitCode::SUCCESS)
             })
             .await
+    }
+}
+
+fn no_copy(service: &Service, name: &str) -> String {
+    let kept: Vec<&str> = service.copies.iter().map(|copy| copy.name.as_str()).collect();
+    match kept.is_empty() {
+        true => format!("{} keeps no copies", service.name),
+        false => format!("{} keeps no copy {name}: it keeps {}", service.name, kept.join(", ")),
     }
 }

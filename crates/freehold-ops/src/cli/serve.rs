@@ -38,15 +38,9 @@ impl Serve {
             Ok(read) => read,
             Err(code) => return Ok(code),
         };
-        let known: Vec<&str> = system.services.iter().map(|s| s.name.as_str()).collect();
-        let service = system.service(&self.service).with_context(|| {
-            format!(
-                "no service {} in {}: it has {}",
-                self.service,
-                system.name,
-                known.join(", ")
-            )
-        })?;
+        let service = system
+            .service(&self.service)
+            .with_context(|| super::no_service(&system, &self.service))?;
         let settings = match std::env::var_os("FREEHOLD_DATABASE_URL") {
             Some(_) => Settings::from_env()?,
             None => local(&folder, &system, service).await?,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
 use tokio::process::Command;
 
+use super::interrupts::Interrupts;
 use super::{Where, paint};
 use crate::folder::Folder;
 use crate::ground::{self, Ground};
@@ -46,47 +47,57 @@ impl Up {
         super::check::print(&folder);
         let _lock = Lock::take(&folder.state())?;
         let mut ground = Ground::open(&folder, &system).await?;
-        let interrupted = interrupted();
-        tokio::pin!(interrupted);
-        let outcome = tokio::select! {
-            outcome = self.raise(&folder, &mut ground, begun) => outcome,
-            () = &mut interrupted => {
+        let mut interrupts = Interrupts::listen()?;
+        let prepared = tokio::select! {
+            prepared = prepare(&folder, &mut ground) => prepared,
+            () = interrupts.next() => Ok(Prepared::Interrupted),
+        };
+        let outcome = match prepared {
+            Ok(Prepared::Ready) => self.serve(&folder, &ground, &mut interrupts, begun).await,
+            Ok(Prepared::NotMigrated) => Ok(ExitCode::from(1)),
+            Ok(Prepared::Interrupted) => {
                 paint::note("stopping");
                 Ok(ExitCode::SUCCESS)
             }
+            Err(error) => Err(error),
         };
+        let mut stopped = Ok(());
         for (server, _) in &ground.servers {
-            server.stop(Stop::Fast).await?;
+            stopped = server.stop(Stop::Fast).await.and(stopped);
         }
-        if outcome.is_ok() {
-            paint::done("stopped; the data are kept");
+        match (&outcome, stopped) {
+            // Why it stopped comes first.
+            (Err(_), Err(also)) => paint::trouble(&also.to_string()),
+            (Err(_), Ok(())) => {}
+            (Ok(_), stopped) => {
+                stopped?;
+                paint::done("stopped; the data are kept");
+            }
         }
         outcome
     }
 
-    /// Everything between an empty folder and a running system; returns when the system is to stop.
-    async fn raise(&self, folder: &Folder, ground: &mut Ground, begun: Instant) -> Result<ExitCode> {
-        if !ground.servers.is_empty() {
-            ground.start().await?;
-            paint::done("PostgreSQL is ready");
-        }
-        super::provision::report(&ground.provision().await?);
-        let services: Vec<_> = ground.system.services.iter().collect();
-        if super::migrate::all(ground, folder, &services, To::Latest).await > 0 {
-            paint::note("the other services' databases are migrated; nothing was started");
-            return Ok(ExitCode::from(1));
-        }
-        super::migrate::report_installed(&ground.install().await?);
+    /// The services run, until the system is to stop; then they end their open requests.
+    async fn serve(
+        &self,
+        folder: &Folder,
+        ground: &Ground,
+        interrupts: &mut Interrupts,
+        begun: Instant,
+    ) -> Result<ExitCode> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut supervisor = Supervisor::start(ground, program, folder.path.clone())?;
         let outcome = tokio::select! {
             outcome = self.work(&mut supervisor, ground, begun) => outcome,
-            () = interrupted() => {
+            () = interrupts.next() => {
                 paint::note("stopping");
                 Ok(ExitCode::SUCCESS)
             }
         };
-        supervisor.stop().await;
+        tokio::select! {
+            () = supervisor.stop() => {}
+            () = interrupts.next() => paint::note("open requests are cut"),
+        }
         outcome
     }
 
@@ -119,6 +130,31 @@ impl Up {
             watched = supervisor.watch(&mut tell) => watched.map(|()| ExitCode::SUCCESS),
         }
     }
+}
+
+/// How the way to a system that can serve ended.
+enum Prepared {
+    /// Next: the services are started.
+    Ready,
+    /// A migration failed, which was told.
+    NotMigrated,
+    Interrupted,
+}
+
+/// Everything between an empty folder and databases that are ready.
+async fn prepare(folder: &Folder, ground: &mut Ground) -> Result<Prepared> {
+    if !ground.servers.is_empty() {
+        ground.start().await?;
+        paint::done("PostgreSQL is ready");
+    }
+    super::provision::report(&ground.provision().await?);
+    let services: Vec<_> = ground.system.services.iter().collect();
+    if super::migrate::all(ground, folder, &services, To::Latest).await > 0 {
+        paint::note("the other services' databases are migrated; nothing was started");
+        return Ok(Prepared::NotMigrated);
+    }
+    super::migrate::report_installed(&ground.install().await?);
+    Ok(Prepared::Ready)
 }
 
 fn tell(event: Event) {
@@ -167,21 +203,4 @@ fn command(ground: &Ground, words: &[String]) -> Result<Command> {
         command.env(format!("FREEHOLD_{name}_DATABASE_URL"), database);
     }
     Ok(command)
-}
-
-/// Returns at Ctrl-C or when asked to end.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
 }

@@ -1,8 +1,9 @@
 //! What an owner lets others see of a table: its key, and the published columns with their types.
 
-use freehold_manifest::model::{Service, TableName};
+use freehold_manifest::model::{Mode, Service, TableName};
 use tokio_postgres::Client;
 
+use super::rows;
 use crate::error::Error;
 
 /// The public side of a published table.
@@ -13,7 +14,7 @@ pub struct Contract {
     /// The key's columns, in order.
     pub key: Vec<String>,
     /// The published columns with the type a copy gives them: a domain by its base type, an enum and any type of
-    /// the owner's own making as text, a row type as jsonb.
+    /// the owner's own making as text, arrays of such as text[], a row type as jsonb.
     pub columns: Vec<(String, String)>,
 }
 
@@ -43,12 +44,18 @@ impl Contract {
 pub async fn contract(client: &Client, schema: &str, service: &Service) -> Result<Vec<Contract>, Error> {
     let mut contracts = Vec::new();
     for table in service.owns.iter().filter(|t| !t.publishes.is_empty()) {
-        let columns = client
+        let mut columns: Vec<(String, String)> = client
             .query(COLUMNS, &[&schema, &table.name, &table.publishes])
             .await?
             .iter()
             .map(|row| (row.get(0), row.get(1)))
             .collect();
+        // What the library keeps is there once it is installed, which may be after this.
+        for (column, kept) in rows::KEPT.iter().filter(|_| table.mode == Mode::ReadWrite) {
+            if table.publishes.iter().any(|c| c == column) && !columns.iter().any(|(c, _)| c == column) {
+                columns.push(((*column).to_owned(), (*kept).to_owned()));
+            }
+        }
         let key = client
             .query(KEY, &[&schema, &table.name])
             .await?
@@ -70,6 +77,7 @@ pub async fn contract(client: &Client, schema: &str, service: &Service) -> Resul
 const COLUMNS: &str = "
 select a.attname::text,
        case when b.typtype = 'c' then 'jsonb'
+            when b.typcategory = 'A' and n.nspname <> 'pg_catalog' then 'text[]'
             when b.typtype = 'e' or n.nspname <> 'pg_catalog' then 'text'
             else format_type(b.oid, -1) end
   from pg_attribute a

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use freehold_manifest::model::{Copy, OnDelete, Refresh, Service};
 use freehold_manifest::names::Names;
 
-use super::Contract;
+use super::{Contract, derived, shown};
 use crate::error::Error;
 use crate::pg::catalog::Catalog;
 use crate::pg::ident;
@@ -18,21 +18,35 @@ pub(super) fn install(
     shapes: &Catalog,
 ) -> Result<String, Error> {
     let wanted: Vec<String> = service.copies.iter().map(|c| ident::literal(&c.name)).collect();
+    let kept: Vec<String> = service
+        .copies
+        .iter()
+        .flat_map(|c| ["staging", "apply", "stage", "rebuild"].map(|what| ident::literal(&derived(what, &c.name))))
+        .collect();
     // A copy is derived data: its owner still has every row.
     let mut sql = format!(
         "do $$\ndeclare\n  gone record;\nbegin\n\
          \x20 for gone in select c.name from freehold.copy c where c.name <> all (array[{wanted}]::text[]) loop\n\
          \x20   execute format('drop table if exists {schema}.%I', gone.name);\n\
-         \x20   execute format('drop table if exists freehold.%I', 'staging_' || gone.name);\n\
-         \x20   execute format('drop function if exists freehold.%I, freehold.%I, freehold.%I',\n\
-         \x20                  'apply_' || gone.name, 'stage_' || gone.name, 'rebuild_' || gone.name);\n\
          \x20   delete from freehold.tombstone t where t.copy = gone.name;\n\
          \x20   delete from freehold.cursor u using freehold.copy c\n\
          \x20   where c.name = gone.name and (u.subscription, u.producer, u.topic) = ('copies', c.producer, c.topic);\n\
          \x20   delete from freehold.copy c where c.name = gone.name;\n\
+         \x20 end loop;\n\
+         \x20 for gone in select p.oid::regprocedure as name from pg_proc p\n\
+         \x20             where p.pronamespace = {freehold}::regnamespace and p.proname ~ '^(apply|stage|rebuild)_'\n\
+         \x20               and p.proname <> all (array[{kept}]::text[]) loop\n\
+         \x20   execute 'drop function ' || gone.name;\n\
+         \x20 end loop;\n\
+         \x20 for gone in select c.oid::regclass as name from pg_class c\n\
+         \x20             where c.relnamespace = {freehold}::regnamespace and c.relkind = 'r' and c.relname ~ '^staging_'\n\
+         \x20               and c.relname <> all (array[{kept}]::text[]) loop\n\
+         \x20   execute 'drop table ' || gone.name;\n\
          \x20 end loop;\nend\n$$;\n",
         wanted = wanted.join(", "),
         schema = ident::quote(&names.schema),
+        freehold = ident::literal(&ident::quote(&names.freehold)),
+        kept = kept.join(", "),
     );
     for copy in &service.copies {
         let contract = Contract::find(service, contracts, &copy.of)?;
@@ -77,7 +91,10 @@ impl<'a> CopyTable<'a> {
                     ),
                 });
             };
-            columns.push((column.as_str(), type_name));
+            // A copy has the version of each row in any case.
+            if column != "version" {
+                columns.push((column.as_str(), type_name));
+            }
         }
         Ok(Self {
             service,
@@ -93,7 +110,7 @@ impl<'a> CopyTable<'a> {
     }
 
     fn function(&self, what: &str) -> String {
-        format!("freehold.{}", ident::quote(&format!("{what}_{}", self.copy.name)))
+        format!("freehold.{}", ident::quote(&derived(what, &self.copy.name)))
     }
 
     fn list(&self, row: &str) -> String {
@@ -218,35 +235,36 @@ impl<'a> CopyTable<'a> {
         let follow = self.follow();
         format!(
             "create or replace function {function}(data json, keys text[], versions bigint[], removed boolean[])\n\
-             returns void language plpgsql security definer set search_path = pg_catalog, pg_temp\n\
+             returns void language plpgsql security definer set search_path = pg_catalog, pg_temp{shown}\n\
              as $freehold$\n{declare}begin\n\
              \x20 with incoming as materialized (\n\
              \x20   select * from rows from (\n\
              \x20     json_to_recordset(data) as ({definitions}), unnest(keys), unnest(versions), unnest(removed)\n\
-             \x20   ) as i({list}, fh_key, fh_version, fh_removed)\n\
+             \x20   ) as i({list}, freehold_key, freehold_version, freehold_removed)\n\
              \x20 ),\n\
              \x20 written as (\n\
              \x20   insert into {on} as c ({list}, version)\n\
-             \x20   select {incoming}, i.fh_version from incoming i\n\
-             \x20   where not i.fh_removed\n\
+             \x20   select {incoming}, i.freehold_version from incoming i\n\
+             \x20   where not i.freehold_removed\n\
              \x20     and not exists (select from freehold.tombstone t\n\
-             \x20                     where t.copy = {name} and t.key = i.fh_key and t.version >= i.fh_version)\n\
+             \x20                     where t.copy = {name} and t.key = i.freehold_key and t.version >= i.freehold_version)\n\
              \x20   on conflict ({key}) do update set {set}\n\
              \x20   where c.version < excluded.version\n\
              \x20   returning {key_of_c}\n\
              \x20 ),\n\
              \x20 gone as (\n\
              \x20   delete from {on} c using incoming i\n\
-             \x20   where i.fh_removed and {same_key} and c.version < i.fh_version\n\
+             \x20   where i.freehold_removed and {same_key} and c.version < i.freehold_version\n\
              \x20   returning {key_of_c}\n\
              \x20 ),\n\
              \x20 buried as (\n\
-             \x20   select freehold.bury({name}, array_agg(i.fh_key), array_agg(i.fh_version)) from incoming i\n\
-             \x20   where i.fh_removed having count(*) > 0\n\
+             \x20   select freehold.bury({name}, array_agg(i.freehold_key), array_agg(i.freehold_version)) from incoming i\n\
+             \x20   where i.freehold_removed having count(*) > 0\n\
              \x20 )\n\
              \x20 {collect}\
              {follow}end\n$freehold$;\n",
             function = self.function("apply"),
+            shown = shown(),
             declare = self.declare(),
             definitions = definitions.join(", "),
             incoming = self.list("i."),
@@ -267,12 +285,13 @@ impl<'a> CopyTable<'a> {
             .collect();
         format!(
             "create or replace function {function}(data json, versions bigint[])\n\
-             returns void language sql security definer set search_path = pg_catalog, pg_temp\n\
+             returns void language sql security definer set search_path = pg_catalog, pg_temp{shown}\n\
              as $freehold$\n\
              \x20 insert into {staging} ({list}, version)\n\
-             \x20 select * from rows from (json_to_recordset(data) as ({definitions}), unnest(versions)) as i({list}, fh_version)\n\
+             \x20 select * from rows from (json_to_recordset(data) as ({definitions}), unnest(versions)) as i({list}, freehold_version)\n\
              $freehold$;\n",
             function = self.function("stage"),
+            shown = shown(),
             staging = self.function("staging"),
             list = self.list(""),
             definitions = definitions.join(", "),
@@ -291,10 +310,7 @@ impl<'a> CopyTable<'a> {
              as $freehold$\n{declare}begin\n\
              \x20 with gone as (\n\
              \x20   delete from {on} c where not exists (select from {staging} s where {same_staged})\n\
-             \x20   returning {key_of_c}, {key_text} as fh_key, c.version as fh_version\n\
-             \x20 ),\n\
-             \x20 buried as (\n\
-             \x20   select freehold.bury({name}, array_agg(g.fh_key), array_agg(g.fh_version)) from gone g having count(*) > 0\n\
+             \x20   returning {key_of_c}\n\
              \x20 ),\n\
              \x20 written as (\n\
              \x20   insert into {on} as c ({list}, version)\n\
@@ -305,7 +321,7 @@ impl<'a> CopyTable<'a> {
              \x20 )\n\
              \x20 {collect}\
              {follow}\
-             \x20 delete from freehold.tombstone t using {staging} s where t.copy = {name} and t.key = {staged_key};\n\
+             \x20 delete from freehold.tombstone t where t.copy = {name};\n\
              \x20 delete from {staging};\n\
              \x20 update freehold.copy set state = 'live' where name = {name};\n\
              end\n$freehold$;\n",
@@ -313,13 +329,11 @@ impl<'a> CopyTable<'a> {
             declare = self.declare(),
             same_staged = self.same_key("s", "c"),
             key_of_c = self.list_key("c."),
-            key_text = super::key_text("c", &self.contract.key),
-            staged_key = super::key_text("s", &self.contract.key),
             key = self.key_list(),
             set = self.set_excluded(),
             all_of_c = self.list("c."),
             all_excluded = self.list("excluded."),
-            collect = self.collect("buried"),
+            collect = self.collect("written"),
             follow = self.follow(),
         )
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use freehold_manifest::model::{Mode, Service};
 use freehold_manifest::names::Names;
 
+use super::derived;
 use crate::pg::ident;
 
 /// The library's functions that a service process calls; what they touch is written by nobody else.
@@ -13,7 +14,7 @@ const CALLED_BY_APP: [&str; 7] = [
     "hold_lease(text, text, integer)",
     "sequence(integer)",
     "broken_link(bigint, bigint)",
-    "advance(text, text, integer, bigint, bigint, text[], bigint[], bytea[])",
+    "advance(text, text, integer, bigint, text[], bigint[], bigint[], bytea[])",
     "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
     "extend_log(bigint)",
 ];
@@ -46,7 +47,7 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
         let on = ident::qualified(&names.schema, &copy.name);
         let _ = writeln!(sql, "grant select on {on} to {app};");
         for called in ["apply", "stage", "rebuild"] {
-            let function = ident::quote(&format!("{called}_{}", copy.name));
+            let function = ident::quote(&derived(called, &copy.name));
             let _ = writeln!(sql, "grant execute on function freehold.{function} to {app};");
         }
     }

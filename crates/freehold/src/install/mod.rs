@@ -31,6 +31,22 @@ const BASE: [&str; 3] = [
     include_str!("../../sql/3_copy.sql"),
 ];
 
+/// Bytes that PostgreSQL keeps of a name.
+const NAME_MAX: usize = 63;
+
+/// Hexadecimal digits that tell cut names apart.
+const DIGEST: usize = 8;
+
+/// How values are shown in messages and keys.
+const SHOWN: [&str; 6] = [
+    "datestyle = 'ISO, MDY'",
+    "intervalstyle = postgres",
+    "timezone = 'UTC'",
+    "extra_float_digits = 1",
+    "bytea_output = hex",
+    "xmloption = content",
+];
+
 /// Whether an installation changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -191,6 +207,26 @@ fn key_text(row: &str, key: &[String]) -> String {
     }
 }
 
+/// The name of what belongs to a table: `apply_products`. PostgreSQL would cut a longer one, and two might become one.
+pub(crate) fn derived(what: &str, table: &str) -> String {
+    let name = format!("{what}_{table}");
+    if name.len() <= NAME_MAX {
+        return name;
+    }
+    let digest = &hex::encode(Sha256::digest(table))[..DIGEST];
+    format!("{}_{digest}", &name[..name.floor_char_boundary(NAME_MAX - DIGEST - 1)])
+}
+
+/// Settings under which a value has one text, whatever the session of its writer says: [`SHOWN`] for a function.
+fn shown() -> String {
+    SHOWN.map(|setting| format!(" set {setting}")).concat()
+}
+
+/// [`SHOWN`] for the rest of a transaction.
+pub(crate) fn shown_locally() -> String {
+    SHOWN.map(|setting| format!("set local {setting};")).concat()
+}
+
 /// A trigger function that runs as the owner, whoever writes.
 fn trigger_function(name: &str, declare: &str, body: &str) -> String {
     let declare = match declare {
@@ -199,8 +235,9 @@ fn trigger_function(name: &str, declare: &str, body: &str) -> String {
     };
     format!(
         "create or replace function freehold.{name}() returns trigger\n\
-         language plpgsql security definer set search_path = pg_catalog, pg_temp\n\
+         language plpgsql security definer set search_path = pg_catalog, pg_temp{shown}\n\
          as $freehold$\n{declare}begin\n{body}end\n$freehold$;\n",
         name = ident::quote(name),
+        shown = shown(),
     )
 }

@@ -4,7 +4,7 @@
 
 use freehold_manifest::model::{Service, Table};
 
-use super::{key_text, trigger_function};
+use super::{derived, key_text, trigger_function};
 use crate::error::Error;
 use crate::pg::catalog::{Kind, TableShape};
 use crate::pg::ident;
@@ -26,11 +26,18 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
     let (new_key, old_key) = (key_text("n", &shape.key), key_text("o", &shape.key));
     let same_key = equal("n", "o", &shape.key);
     let inserted = trigger_function(
-        &format!("publish_{}_insert", table.name),
+        &derived("publish_insert", &table.name),
         "",
-        // A key that was deleted before goes on counting where its tombstone stopped.
+        // A key that was deleted before goes on counting where its tombstone stopped. A snapshot taken before that
+        // deletion committed does not show the tombstone, though the key is free: to meet it is then an error (40001).
         &format!(
-            "  insert into freehold.outbox (topic, type, key, version, payload)\n\
+            "  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then\n\
+             \x20   insert into freehold.key_version (topic, key, version)\n\
+             \x20   select {topic}, {new_key}, 0 from new_rows n on conflict do nothing;\n\
+             \x20   delete from freehold.key_version k using new_rows n\n\
+             \x20   where k.topic = {topic} and k.key = {new_key} and k.version = 0;\n\
+             \x20 end if;\n\
+             \x20 insert into freehold.outbox (topic, type, key, version, payload)\n\
              \x20 select {topic}, {changed}, {new_key}, greatest(n.version, k.version + 1), {payload}\n\
              \x20 from new_rows n\n\
              \x20 left join freehold.key_version k on k.topic = {topic} and k.key = {new_key};\n\
@@ -46,7 +53,7 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
         ),
     );
     let updated = trigger_function(
-        &format!("publish_{}_update", table.name),
+        &derived("publish_update", &table.name),
         "",
         // A change of private columns alone is nobody's business.
         &format!(
@@ -54,14 +61,14 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
              \x20 select {topic}, {changed}, {new_key}, n.version, {payload}\n\
              \x20 from new_rows n\n\
              \x20 join old_rows o on {same_key}\n\
-             \x20 where {new_values} is distinct from {old_values};\n\
+             \x20 where {new_values} *<> {old_values};\n\
              \x20 return null;\n",
-            new_values = values("n", table, shape),
-            old_values = values("o", table, shape),
+            new_values = values("n", table),
+            old_values = values("o", table),
         ),
     );
     let removed = trigger_function(
-        &format!("publish_{}_delete", table.name),
+        &derived("publish_delete", &table.name),
         "",
         &format!(
             "  with buried as (\n\
@@ -79,7 +86,7 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
             key_object = object("o", &shape.key, shape),
         ),
     );
-    let name = |what: &str| ident::quote(&format!("publish_{}_{what}", table.name));
+    let name = |what: &str| ident::quote(&derived(&format!("publish_{what}"), &table.name));
     Ok(format!(
         "{inserted}{updated}{removed}\
          create trigger freehold_publish_insert after insert on {on} \
@@ -155,10 +162,14 @@ fn check(service: &Service, table: &Table, shape: &TableShape) -> Result<(), Err
 pub(crate) fn object(row: &str, columns: &[String], shape: &TableShape) -> String {
     let pairs: Vec<String> = columns
         .iter()
-        .map(|c| {
-            let json = shape.column(c).is_some_and(|c| c.kind == Kind::Json);
-            let cast = if json { "::jsonb" } else { "" };
-            format!("{}, {row}.{}{cast}", ident::literal(c), ident::quote(c))
+        .map(|name| {
+            let value = format!("{row}.{}", ident::quote(name));
+            let value = match shape.column(name).map(|c| c.kind) {
+                // Or what has one inside.
+                Some(Kind::Json | Kind::Array | Kind::Composite) => format!("to_jsonb({value})"),
+                _ => value,
+            };
+            format!("{}, {value}", ident::literal(name))
         })
         .collect();
     format!("json_build_object({})", pairs.join(", "))
@@ -173,16 +184,13 @@ fn equal(a: &str, b: &str, key: &[String]) -> String {
     pairs.join(" and ")
 }
 
-/// The published values as a row that can be compared; `json` has no equality, its text has.
-fn values(row: &str, table: &Table, shape: &TableShape) -> String {
+/// The published values as a row, to be compared byte by byte (`*<>`): not every type has an equality, and 1.0 is shown
+/// otherwise than 1.00.
+fn values(row: &str, table: &Table) -> String {
     let columns: Vec<String> = table
         .publishes
         .iter()
-        .map(|c| {
-            let json = shape.column(c).is_some_and(|c| c.kind == Kind::Json);
-            let cast = if json { "::text" } else { "" };
-            format!("{row}.{}{cast}", ident::quote(c))
-        })
+        .map(|c| format!("{row}.{}", ident::quote(c)))
         .collect();
-    format!("row({})", columns.join(", "))
+    format!("row({})::record", columns.join(", "))
 }

@@ -5,7 +5,7 @@
 
 use freehold_manifest::model::{Cached, OnDelete, RefCheck, Reference, Refresh, Service, Table, TableName};
 
-use super::{Contract, key_text, trigger_function};
+use super::{Contract, derived, key_text, trigger_function};
 use crate::error::Error;
 use crate::pg::catalog::{Catalog, TableShape};
 use crate::pg::ident;
@@ -53,7 +53,7 @@ pub(super) fn triggers(
         return Ok(String::new());
     }
     body += "  return new;\n";
-    let name = format!("refs_{}", table.name);
+    let name = derived("refs", &table.name);
     let on = ident::qualified(&shape.schema, &shape.name);
     let differs: Vec<String> = watched
         .iter()
@@ -97,7 +97,11 @@ fn check_and_fill(table: &Table, reference: &Reference, cached: &[&Cached], sour
             let (to, source) = (ident::quote(&c.column), ident::quote(&c.source));
             match c.refresh {
                 Refresh::OnChange => format!("      new.{to} := found_row.{source};\n"),
-                Refresh::Never => format!("      new.{to} := coalesce(new.{to}, found_row.{source});\n"),
+                Refresh::Never => format!(
+                    "      if tg_op = 'INSERT' or new.{column} is distinct from old.{column} then\n\
+                     \x20       new.{to} := coalesce(new.{to}, found_row.{source});\n\
+                     \x20     end if;\n"
+                ),
             }
         })
         .collect();

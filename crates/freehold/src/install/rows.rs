@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::pg::catalog::{Catalog, TableShape};
 use crate::pg::ident;
 
+/// The columns that the library keeps of a read-write table, and their types.
+pub(super) const KEPT: [(&str, &str); 2] = [("version", "bigint"), ("updated_at", "timestamp with time zone")];
+
 /// The shape of an owned table, or the error that says it is not there.
 pub(super) fn shape_of<'c>(shapes: &'c Catalog, service: &Service, table: &str) -> Result<&'c TableShape, Error> {
     shapes.tables.get(table).ok_or_else(|| Error::Install {
@@ -22,17 +25,12 @@ pub(super) fn missing_columns(service: &Service, shapes: &Catalog, names: &Names
     for table in service.owns.iter().filter(|t| t.mode == Mode::ReadWrite) {
         let shape = shape_of(shapes, service, &table.name)?;
         let on = ident::qualified(&names.schema, &table.name);
-        for (column, wanted, definition) in [
-            ("version", "bigint", "bigint not null default 1"),
-            (
-                "updated_at",
-                "timestamp with time zone",
-                "timestamptz not null default now()",
-            ),
-        ] {
+        for ((column, wanted), default) in KEPT.iter().zip(["1", "now()"]) {
             match shape.column(column) {
-                None => script += &format!("alter table {on} add column {column} {definition};\n"),
-                Some(found) if found.type_name == wanted => {}
+                None => {
+                    script += &format!("alter table {on} add column {column} {wanted} not null default {default};\n")
+                }
+                Some(found) if found.type_name == *wanted => {}
                 Some(found) => {
                     return Err(Error::Install {
                         service: service.name.clone(),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use reqwest::Response;
+use futures_util::FutureExt;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -64,6 +66,17 @@ pub enum Next {
     End,
 }
 
+/// Names in the value of a query parameter: each encoded by itself, so that a comma within one is told from one between
+/// two, and once more as a part of the URL.
+fn list(names: &[String]) -> String {
+    let encoded: Vec<String> = names
+        .iter()
+        .map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC).to_string())
+        .map(|name| name.replace("%5F", "_").replace('%', "%25"))
+        .collect();
+    encoded.join(",")
+}
+
 /// A producer's answer, line by line.
 #[derive(Debug)]
 pub struct Lines {
@@ -78,7 +91,8 @@ impl Lines {
     /// Opens the feed of these topics behind a position.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when nobody answers, [`Error::Feed`] when the producer refuses.
+    /// [`Error::Unreachable`] when nobody answers, [`Error::Diverged`] when its log ends before `after`, [`Error::Feed`]
+    /// when it refuses otherwise.
     pub async fn feed(client: &reqwest::Client, peer: &Peer, topics: &[String], after: i64) -> Result<Self, Error> {
         let url = format!("{}/freehold/feed?topics={}&after={after}", peer.url, topics.join(","));
         Self::open(client, peer, url).await
@@ -94,7 +108,7 @@ impl Lines {
         table: &str,
         columns: &[String],
     ) -> Result<Self, Error> {
-        let url = format!("{}/freehold/snapshot/{table}?columns={}", peer.url, columns.join(","));
+        let url = format!("{}/freehold/snapshot/{table}?columns={}", peer.url, list(columns));
         Self::open(client, peer, url).await
     }
 
@@ -113,9 +127,10 @@ impl Lines {
             let status = response.status();
             let problem: serde_json::Value = response.json().await.unwrap_or_default();
             let detail = problem["detail"].as_str().unwrap_or("no reason given");
-            return Err(Error::Feed {
-                producer: peer.service.clone(),
-                problem: format!("{status}: {detail}"),
+            let (producer, problem) = (peer.service.clone(), format!("{status}: {detail}"));
+            return Err(match status {
+                StatusCode::CONFLICT => Error::Diverged { producer, problem },
+                _ => Error::Feed { producer, problem },
             });
         }
         Ok(Self {
@@ -124,6 +139,24 @@ impl Lines {
             pending: BytesMut::new(),
             searched: 0,
         })
+    }
+
+    /// A line with those behind it that have arrived already, as long as they are below `bytes_max` together.
+    ///
+    /// # Errors
+    /// As [`Lines::next`].
+    pub fn gather(&mut self, line: Bytes, bytes_max: usize) -> Result<Vec<Bytes>, Error> {
+        let mut bytes = line.len();
+        let mut gathered = vec![line];
+        while bytes < bytes_max {
+            // The end of the answer comes again when it is waited for.
+            let Some(Some(line)) = self.next().now_or_never().transpose()? else {
+                break;
+            };
+            bytes += line.len();
+            gathered.push(line);
+        }
+        Ok(gathered)
     }
 
     /// The next line, if it comes until then.

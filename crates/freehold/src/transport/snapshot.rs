@@ -11,11 +11,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::feed::{Feed, refuse};
 use crate::error::Error;
+use crate::install;
 use crate::pg::catalog::TableShape;
 use crate::pg::{ident, place};
 
@@ -53,7 +55,8 @@ pub(super) async fn read(
         let detail = format!("{} publishes no table {table}", feed.service);
         return refuse(StatusCode::NOT_FOUND, "unknown_table", &detail);
     };
-    let columns: Vec<String> = asked.columns.split(',').map(str::to_owned).collect();
+    let name = |name| percent_decode_str(name).decode_utf8_lossy().into_owned();
+    let columns: Vec<String> = asked.columns.split(',').map(name).collect();
     if let Some(private) = columns.iter().find(|c| !published.columns.contains(c)) {
         let detail = format!("{} publishes no column {table}.{private}", feed.service);
         return refuse(StatusCode::NOT_FOUND, "unknown_column", &detail);
@@ -62,7 +65,7 @@ pub(super) async fn read(
         // Quote and delimiter are characters that JSON text cannot contain, so a line is a value as it is.
         "copy (select json_build_object('version', t.version, 'data', {data}) from {on} t) \
          to stdout with (format csv, quote e'\\x01', delimiter e'\\x02')",
-        data = crate::install::object("t", &columns, &published.shape),
+        data = install::object("t", &columns, &published.shape),
         on = ident::qualified(&feed.schema, &table),
     );
     let topic = format!("{}.{table}", feed.service);
@@ -96,7 +99,12 @@ async fn send(feed: &Feed, topic: &str, copy: &str, lines: &Lines) -> Result<(),
         .start()
         .await?;
     // A large table takes its time; the limit for requests does not apply.
-    transaction.batch_execute("set local statement_timeout = 0").await?;
+    transaction
+        .batch_execute(&format!(
+            "set local statement_timeout = 0; {}",
+            install::shown_locally()
+        ))
+        .await?;
     let header = transaction
         .query_one(
             &*place(

@@ -1,5 +1,6 @@
 //! The library against a real PostgreSQL.
 
+mod copies;
 mod entity;
 mod entity_catalog;
 mod entity_change;
@@ -9,3 +10,6 @@ mod entity_read;
 mod entity_refuse;
 mod entity_settle;
 mod entity_write;
+mod fixture;
+mod install;
+mod sequencer;
