@@ -22,7 +22,7 @@ pub enum Error {
     Postgres(#[from] tokio_postgres::Error),
     /// No connection could be had from the pool.
     #[error("no connection to the database: {0}")]
-    Pool(#[from] deadpool_postgres::PoolError),
+    Pool(deadpool_postgres::PoolError),
     /// A producer's feed answered what the protocol does not allow.
     #[error("feed of {producer}: {problem}")]
     Feed {
@@ -69,6 +69,19 @@ pub enum Error {
 fn describe(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
-        None => error.to_string(),
+        None => match std::error::Error::source(error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
+        },
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for Error {
+    /// What PostgreSQL says of a new connection says more than the pool.
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(cause) => Self::Postgres(cause),
+            other => Self::Pool(other),
+        }
     }
 }

@@ -35,6 +35,9 @@ const GATHERED_BYTES: usize = 4 * 1024 * 1024;
 /// The first wait after a failure; doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
 
+/// How often an instance that does not follow asks whether it may: a fraction of [`LEASE_TTL`].
+const STANDBY_WAIT: Duration = Duration::from_secs(1);
+
 /// The longest wait after a failure: a producer that returns is heard this soon.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
@@ -103,7 +106,7 @@ pub async fn run(subscription: Subscription) {
     loop {
         match subscription.follow().await {
             Ok(()) => {
-                wait = RETRY_MIN;
+                wait = if subscription.is_standby() { STANDBY_WAIT } else { RETRY_MIN };
                 (failing_since, told) = (None, None);
             }
             Err(error) => {
@@ -143,6 +146,10 @@ impl Subscription {
         self.state.read().is_ok_and(|held| *held == State::Live)
     }
 
+    fn is_standby(&self) -> bool {
+        self.state.read().is_ok_and(|held| *held == State::Standby)
+    }
+
     fn is_halted(&self) -> bool {
         self.state.read().is_ok_and(|held| matches!(*held, State::Halted(_)))
     }
@@ -178,21 +185,23 @@ impl Subscription {
             self.set(State::Live);
         }
         let mut look_at = Instant::now() + LOOK_EVERY;
-        let mut next = lines.next_until(look_at).await?;
+        let mut arrived = Vec::new();
         loop {
-            next = match next {
-                Next::Line(line) => {
-                    let arrived = lines.gather(line, GATHERED_BYTES)?;
-                    let batches: Vec<Batch<'_>> = arrived
-                        .iter()
-                        .map(|line| serde_json::from_slice(line).map_err(|error| self.broken(error.to_string())))
-                        .collect::<Result<_, _>>()?;
-                    // The producer prepares the next batch while this one is applied.
-                    tokio::try_join!(self.take(&batches, &mut cursors), lines.next_until(look_at))?.1
+            if arrived.is_empty() {
+                match lines.next_until(look_at).await? {
+                    Next::Line(line) => arrived.push(line),
+                    Next::Quiet => {}
+                    Next::End => return Ok(()),
                 }
-                Next::Quiet => lines.next_until(look_at).await?,
-                Next::End => return Ok(()),
-            };
+            }
+            if !arrived.is_empty() {
+                let batches: Vec<Batch<'_>> = arrived
+                    .iter()
+                    .map(|line| serde_json::from_slice(line).map_err(|error| self.broken(error.to_string())))
+                    .collect::<Result<_, _>>()?;
+                // The producer prepares the next batches while these are applied.
+                arrived = lines.gather(GATHERED_BYTES, self.take(&batches, &mut cursors)).await?;
+            }
             if Instant::now() >= look_at {
                 if !self.goes_on().await? {
                     return Ok(());

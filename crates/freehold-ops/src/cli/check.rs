@@ -37,10 +37,7 @@ impl Check {
         if self.json {
             let findings = folder.checked.diagnostics.iter().map(as_json);
             let findings: Vec<_> = findings.chain(refused.iter().map(refusal_as_json)).collect();
-            println!(
-                "{}",
-                serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?
-            );
+            super::paint::result(serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?)?;
         } else {
             print(&folder);
             for refusal in &refused {
@@ -88,7 +85,7 @@ pub(super) fn print(folder: &Folder) {
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let findings = &folder.checked.diagnostics;
     for finding in findings {
-        anstream::eprintln!("{}\n", finding.render(&folder.sources, colour));
+        super::paint::text(format_args!("{}\n", finding.render(&folder.sources, colour)));
     }
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     if errors > 0 {
@@ -101,10 +98,10 @@ pub(super) fn print(folder: &Folder) {
         } else {
             format!("{errors} errors")
         };
-        eprintln!(
+        super::paint::text(format_args!(
             "{errors} in {}; more about one: freehold check --explain {rule}",
             folder.path.display()
-        );
+        ));
     }
 }
 
@@ -112,7 +109,7 @@ fn explain(rule: &str) -> Result<ExitCode> {
     if rule == "list" {
         let width = rules::all().iter().map(|r| r.name.len()).max().unwrap_or(0);
         for rule in rules::all() {
-            println!("{:width$}  {}", rule.name, rule.summary);
+            super::paint::result(format_args!("{:width$}  {}", rule.name, rule.summary))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -122,7 +119,7 @@ fn explain(rule: &str) -> Result<ExitCode> {
             None => bail!("there is no rule {rule}: `--explain list` lists all"),
         }
     };
-    println!("{}", found.page.trim_end());
+    super::paint::result(found.page)?;
     Ok(ExitCode::SUCCESS)
 }
 

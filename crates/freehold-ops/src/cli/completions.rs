@@ -14,10 +14,11 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    #[expect(clippy::unnecessary_wraps, reason = "all verbs answer alike")]
     pub(super) fn run(self) -> Result<ExitCode> {
         let mut command = super::Arguments::command();
-        clap_complete::generate(self.shell, &mut command, "freehold", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "freehold", &mut script);
+        super::paint::result(String::from_utf8(script)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,5 +1,6 @@
 //! `freehold migrate`: apply, list or begin migrations.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -21,7 +22,7 @@ use crate::migrate::{self, Progress, State, To, Version};
   freehold migrate systems/shop --service order --to 2
   freehold migrate systems/shop --dry-run
   freehold migrate status systems/shop
-  freehold migrate new add-gift-notes --service order systems/shop"
+  freehold migrate new add_gift_notes --service order systems/shop"
 )]
 pub(super) struct Migrate {
     #[command(subcommand)]
@@ -67,7 +68,7 @@ struct Status {
 
 #[derive(Debug, clap::Args)]
 struct New {
-    /// What it does, like add-gift-notes
+    /// What it does, like add_gift_notes
     name: String,
     /// The service
     #[arg(long)]
@@ -95,17 +96,25 @@ impl Apply {
         let services = chosen(&system, self.service.as_deref())?;
         let to = self.to.map_or(To::Latest, |version| To::Version(Version(version)));
         let borrowed = Borrowed::open(&folder, &system).await?;
+        let running = borrowed.is_shared();
         borrowed
             .with(async |ground| {
                 if self.dry_run {
                     for service in services {
                         let files = migrate::plan(&folder.migrations(&service.name))?;
-                        print!("{}", migrate::dry_run(&ground.target(service)?, &files, to).await?);
+                        let preview = migrate::dry_run(&ground.target(service)?, &files, to).await?;
+                        if preview.files.is_empty() {
+                            paint::done(&format!("{}: nothing to apply", service.name));
+                        }
+                        paint::result(preview)?;
                     }
                     return Ok(ExitCode::SUCCESS);
                 }
                 ground.provision().await?;
-                let failed = all(ground, &folder, &services, to).await;
+                let Migrated { applied, failed } = all(ground, &folder, &services, to).await;
+                if applied > 0 && running {
+                    paint::note("services that run see new tables and columns when they are started again");
+                }
                 if failed > 0 {
                     return Ok(ExitCode::from(1));
                 }
@@ -118,9 +127,18 @@ impl Apply {
     }
 }
 
-/// Migrates each service; a failure is printed and the others go on. Returns how many failed.
-pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service], to: To) -> usize {
-    let mut failed = 0;
+/// What came of migrating several services.
+#[derive(Debug, Default)]
+pub(super) struct Migrated {
+    /// Files that were applied.
+    pub(super) applied: usize,
+    /// Services that were not migrated to the end.
+    pub(super) failed: usize,
+}
+
+/// Migrates each service; a failure is printed and the others go on.
+pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service], to: To) -> Migrated {
+    let mut outcome = Migrated::default();
     for service in services {
         let migrated = ground::migrate_service(ground, folder, service, to, &mut tell).await;
         match migrated {
@@ -132,6 +150,7 @@ pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service],
             }
             Ok(report) => {
                 let n = report.applied.len();
+                outcome.applied += n;
                 let files = if n == 1 {
                     "1 migration".to_owned()
                 } else {
@@ -141,16 +160,13 @@ pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service],
                 paint::done(&format!("{}: {files} applied, now at version {at}", service.name));
             }
             Err(error) => {
-                failed += 1;
-                paint::trouble(&format!(
-                    "{}: the migration failed; its database is at the version before",
-                    service.name
-                ));
+                outcome.failed += 1;
+                paint::trouble(&format!("{}: not migrated to the end", service.name));
                 paint::error(&error);
             }
         }
     }
-    failed
+    outcome
 }
 
 /// Says what the manifest changed.
@@ -221,7 +237,7 @@ impl Status {
                     })
                 })
                 .collect();
-            println!("{}", serde_json::to_string_pretty(&rows)?);
+            paint::result(serde_json::to_string_pretty(&rows)?)?;
         } else {
             let mut table = Table::new();
             table.load_style(presets::NOTHING);
@@ -235,7 +251,7 @@ impl Status {
                     row.duration.map_or(String::new(), |d| format!("{} ms", d.as_millis())),
                 ]);
             }
-            println!("{table}");
+            paint::result(table)?;
         }
         let good = rows
             .iter()
@@ -247,6 +263,9 @@ impl Status {
 impl New {
     fn run(self) -> Result<ExitCode> {
         // The manifest may not be right yet: only the folder matters.
+        if Path::new(&self.service).components().count() != 1 || self.service.starts_with('.') {
+            bail!("{} is not the name of a service", self.service);
+        }
         let folder = self.place.system.join(&self.service);
         if !folder.join("freehold.toml").is_file() {
             bail!(
@@ -257,7 +276,7 @@ impl New {
             );
         }
         let path = migrate::create(&folder.join("migrations"), &self.name)?;
-        println!("{}", path.display());
+        paint::result(path.display())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -98,7 +98,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            paint::error(&anyhow::Error::new(error).context("cannot start"));
             return ExitCode::from(2);
         }
     };
@@ -138,12 +138,15 @@ fn log_to_stderr() {
     });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A log that nobody reads any more (`2>&1 | head`) must not end a service.
+        .log_internal_errors(false);
     let json = std::env::var("FREEHOLD_LOG_FORMAT").is_ok_and(|format| format == "json");
     let _ = if json {
         builder.json().try_init()
     } else {
-        let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+        let colour = !plain && std::io::IsTerminal::is_terminal(&std::io::stderr());
         builder.with_ansi(colour).with_target(false).try_init()
     };
 }

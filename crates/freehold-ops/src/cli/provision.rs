@@ -30,7 +30,10 @@ impl Provision {
             .with(async |ground| {
                 if self.dry_run {
                     let plan = crate::provision::plan(&system, &ground.clusters, &ground.secrets).await?;
-                    print!("{plan}");
+                    paint::result(&plan)?;
+                    if plan.statements.is_empty() {
+                        paint::done("databases and roles are as the manifest says");
+                    }
                 } else {
                     report(&ground.provision().await?);
                 }

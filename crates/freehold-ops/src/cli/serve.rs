@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use freehold::Settings;
+use freehold_manifest::model::{Service, System};
+use freehold_manifest::names::Names;
 
 use crate::folder::Folder;
 use crate::ground::Ground;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The environment says where its database is; what it does not say is taken from the
-system's own .freehold/ folder, if `freehold up` made one there:
+    after_help = "The environment says where its database is. Without FREEHOLD_DATABASE_URL all that the environment
+does not say is taken from the system's own .freehold/ folder, which `freehold up` makes:
   FREEHOLD_DATABASE_URL   the application role's URL
   FREEHOLD_LISTEN         address and port, default 127.0.0.1 and the manifest's port
   FREEHOLD_ACCEPTS        who may read the feed: service=token,…
@@ -42,7 +44,7 @@ impl Serve {
             .service(&self.service)
             .with_context(|| super::no_service(&system, &self.service))?;
         let settings = match std::env::var_os("FREEHOLD_DATABASE_URL") {
-            Some(_) => Settings::from_env()?,
+            Some(_) => elsewhere(&system, service)?,
             None => local(&folder, &system, service).await?,
         };
         freehold::Service::new(service.clone(), settings).run().await?;
@@ -50,12 +52,21 @@ impl Serve {
     }
 }
 
+/// Settings from the environment; names that follow from the manifest need not be repeated there.
+fn elsewhere(system: &System, service: &Service) -> Result<Settings> {
+    let names = Names::of(system, service);
+    Ok(Settings::read(|name| {
+        std::env::var(name).ok().or_else(|| match name {
+            "FREEHOLD_SYSTEM" => Some(system.name.clone()),
+            "FREEHOLD_SCHEMA" => Some(names.schema.clone()),
+            "FREEHOLD_LIBRARY_SCHEMA" => Some(names.freehold.clone()),
+            _ => None,
+        })
+    })?)
+}
+
 /// Settings from the system's own state folder, where the environment is silent.
-async fn local(
-    folder: &Folder,
-    system: &freehold_manifest::model::System,
-    service: &freehold_manifest::model::Service,
-) -> Result<Settings> {
+async fn local(folder: &Folder, system: &System, service: &Service) -> Result<Settings> {
     let ground = Ground::open(folder, system).await?;
     let known = ground.environment(service)?;
     let settings = Settings::read(|name| {

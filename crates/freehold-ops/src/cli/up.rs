@@ -149,7 +149,7 @@ async fn prepare(folder: &Folder, ground: &mut Ground) -> Result<Prepared> {
     }
     super::provision::report(&ground.provision().await?);
     let services: Vec<_> = ground.system.services.iter().collect();
-    if super::migrate::all(ground, folder, &services, To::Latest).await > 0 {
+    if super::migrate::all(ground, folder, &services, To::Latest).await.failed > 0 {
         paint::note("the other services' databases are migrated; nothing was started");
         return Ok(Prepared::NotMigrated);
     }
@@ -186,7 +186,7 @@ fn show(ground: &Ground, begun: Instant) {
         ground.system.name,
         begun.elapsed().as_secs_f64()
     ));
-    anstream::eprintln!("{table}");
+    paint::text(table);
 }
 
 /// A command of the operator's, told where everything is.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::Where;
+use super::{Where, paint};
 use super::borrowed::Borrowed;
 use crate::ground::Ground;
 use crate::isolation::{self, Matrix};
@@ -49,9 +49,9 @@ impl Isolation {
         let borrowed = Borrowed::open(&folder, &system).await?;
         let matrix = borrowed.with(async |ground| self.attack(ground).await).await?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&matrix)?);
+            paint::result(serde_json::to_string_pretty(&matrix)?)?;
         } else {
-            print!("{}", matrix.render());
+            paint::result(matrix.render())?;
         }
         Ok(ExitCode::from(u8::from(!matrix.holds())))
     }

@@ -1,11 +1,17 @@
 //! Small files, written whole or not at all.
 
 use super::error::{Error, Result};
+use super::postmaster::LOOK_EVERY;
 use super::runner::Runner;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An `initdb` whose parent was killed goes on writing for a moment, until it misses what was removed.
+const REMOVE_WAIT: Duration = Duration::from_secs(10);
 
 /// Whether the output of PostgreSQL's programs speaks of a full disk: the C library's words, or PostgreSQL's own when
 /// the disk fills in the middle of a block.
@@ -91,11 +97,17 @@ pub(super) fn remove_file(path: &Path) -> Result<()> {
 
 /// Removes a folder and all in it, off the async threads; none is as good.
 pub(super) async fn remove_folder(path: &Path) -> Result<()> {
-    let owned = path.to_owned();
-    let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(owned)).await;
-    match removed.map_err(io::Error::other).and_then(|done| done) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(at(path)(e)),
-        _ => Ok(()),
+    let until = Instant::now() + REMOVE_WAIT;
+    loop {
+        let owned = path.to_owned();
+        let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(owned)).await;
+        match removed.map_err(io::Error::other).and_then(|done| done) {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(at(path)(e)),
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::FutureExt;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
@@ -141,22 +140,29 @@ impl Lines {
         })
     }
 
-    /// A line with those behind it that have arrived already, as long as they are below `bytes_max` together.
+    /// Does the work, and keeps the lines that come meanwhile until they are so many bytes.
     ///
     /// # Errors
-    /// As [`Lines::next`].
-    pub fn gather(&mut self, line: Bytes, bytes_max: usize) -> Result<Vec<Bytes>, Error> {
-        let mut bytes = line.len();
-        let mut gathered = vec![line];
-        while bytes < bytes_max {
-            // The end of the answer comes again when it is waited for.
-            let Some(Some(line)) = self.next().now_or_never().transpose()? else {
-                break;
-            };
-            bytes += line.len();
-            gathered.push(line);
+    /// As [`Lines::next`], and as the work.
+    pub async fn gather(
+        &mut self,
+        bytes_max: usize,
+        work: impl Future<Output = Result<(), Error>>,
+    ) -> Result<Vec<Bytes>, Error> {
+        let mut work = std::pin::pin!(work);
+        let (mut gathered, mut bytes, mut ended) = (Vec::new(), 0, false);
+        loop {
+            tokio::select! {
+                done = &mut work => return done.map(|()| gathered),
+                line = self.next(), if bytes < bytes_max && !ended => match line? {
+                    Some(line) => {
+                        bytes += line.len();
+                        gathered.push(line);
+                    }
+                    None => ended = true,
+                },
+            }
         }
-        Ok(gathered)
     }
 
     /// The next line, if it comes until then.

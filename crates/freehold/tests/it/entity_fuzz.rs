@@ -196,5 +196,10 @@ async fn a_request_at_random_is_never_a_failure_of_the_service() {
         );
         *kinds.entry(reply.status).or_default() += 1;
     }
-    assert!(kinds.len() > 6, "the requests reach far: {kinds:?}");
+    // Neither all refused nor all alike: how many kinds there are beyond these is the seed's luck.
+    let reached = [200, 400, 405].iter().all(|kind| kinds.contains_key(kind)) && kinds.len() > 4;
+    assert!(
+        reached,
+        "FREEHOLD_TEST_SEED={seed}: the requests do not reach far: {kinds:?}"
+    );
 }

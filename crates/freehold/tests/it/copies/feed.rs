@@ -210,6 +210,33 @@ async fn repeated_lines_take_effect_once() {
     assert_eq!(texts(&order.sql, NAMES).await, ["at 3", "at 2"]);
 }
 
+/// A producer that is faster sends many small lines; its subscriber must not stay at a transaction for each.
+#[tokio::test]
+async fn lines_that_wait_are_applied_together() {
+    let stage = shop().await;
+    let order = stage.home("order");
+    run(
+        &order.owner().await,
+        "create table steps (step int);
+         create function step() returns trigger language plpgsql as
+           $$ begin insert into public.steps values (1); perform pg_sleep(0.01); return new; end $$;
+         create trigger step after update on freehold.cursor for each statement execute function step()",
+    )
+    .await;
+    let mut tasks = JoinSet::new();
+    let lines = (0..2_000).map(|n| line(n, n + 1, &[message(n + 1, n, n % 10, n + 1)]));
+    let url = pretend(lines.collect(), &mut tasks).await;
+    let _followed = order.follow("product", &url);
+    until("the cursor stands at 2000", || async { stands(order).await == 2_000 }).await;
+    let steps = number(&order.sql, "select count(*) from steps").await;
+    println!("2000 lines in {steps} steps");
+    assert!(steps < 500, "2000 lines took {steps} steps");
+    assert_eq!(
+        number(&order.sql, "select sum(version)::bigint from products").await,
+        1_991 * 10 + 45
+    );
+}
+
 #[tokio::test]
 async fn another_epoch_halts_the_subscription() {
     let stage = shop().await;

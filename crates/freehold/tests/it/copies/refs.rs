@@ -24,7 +24,7 @@ async fn a_cached_column_keeps_up_with_renames_that_race_its_rows() {
     let _followed = order.follow("product", &served.url);
     order.caught_up(product).await;
     let rounds = if std::env::var_os("FREEHOLD_PROVE").is_some() {
-        2_000
+        800
     } else {
         200
     };

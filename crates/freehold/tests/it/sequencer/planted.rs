@@ -11,7 +11,7 @@ use super::{LEDGER, ledger, log_of, race};
 use crate::fixture::{Home, Stage, run, texts};
 
 /// Rounds in which a defect must show itself.
-const ROUNDS: u64 = 5;
+const ROUNDS: u64 = 12;
 
 const COMMITS: usize = 400;
 
