@@ -6,7 +6,8 @@ ifeq ($(PROFILE),release)
 else
   BUILD = target/debug
 endif
-CARGO_BUILD = cargo build --locked --profile $(PROFILE) --package freehold-ops --package shop-tools --bins
+# The whole workspace, always: another selection would choose other features and build the libraries anew.
+CARGO_BUILD = cargo build --locked --profile $(PROFILE) --workspace --bins
 
 .PHONY: help up demo test prove bench check down postgres build
 

@@ -26,6 +26,7 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     let insert = client
         .prepare("insert into things (name, price) values ('latency', 1.5)")
         .await?;
+    settle(stage).await?;
     let begun = Instant::now();
     for n in 0..RATE * SECONDS {
         tokio::time::sleep_until(begun + Duration::from_secs(1) * n / RATE).await;
@@ -76,4 +77,22 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     source.kill().await?;
     sink.kill().await?;
     Ok(())
+}
+
+/// Waits until the copy has all that was written before: a backlog is another figure.
+async fn settle(stage: &Stage) -> Result<()> {
+    let (owner, copy) = (stage.admin("source").await?, stage.admin("sink").await?);
+    let begun = Instant::now();
+    loop {
+        let head = owner.query_one("select position from freehold.log_head", &[]).await?;
+        let waiting = owner.query_one("select count(*) from freehold.outbox", &[]).await?;
+        let seen = copy
+            .query_one("select coalesce(min(position), -1) from freehold.cursor", &[])
+            .await?;
+        if waiting.get::<_, i64>(0) == 0 && seen.get::<_, i64>(0) >= head.get::<_, i64>(0) {
+            return Ok(());
+        }
+        anyhow::ensure!(begun.elapsed() < SETTLE_MAX, "the copy does not catch up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -56,7 +56,7 @@ impl Folder {
 }
 
 /// Why there is no system here, and where one may be.
-fn no_system(path: &Path) -> anyhow::Error {
+pub(crate) fn no_system(path: &Path) -> anyhow::Error {
     let shown = path.display();
     if !path.exists() {
         return anyhow!("there is no folder {shown}");

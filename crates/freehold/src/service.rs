@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
+use tracing::Instrument;
 
 use crate::error::Error;
 use crate::health::{Health, Watched};
@@ -99,19 +100,22 @@ impl Service {
     ) -> Result<axum::Router, Error> {
         let signals = Signals::default();
         let instance = &self.settings.instance;
-        tasks.spawn(sequencer::run(
+        // Several services may log into one terminal.
+        let span = tracing::error_span!("service", name = self.manifest.name);
+        let sequencer = sequencer::run(
             pool.clone(),
             self.settings.freehold.clone(),
             instance.clone(),
             signals.clone(),
-        ));
+        );
+        tasks.spawn(sequencer.instrument(span.clone()));
         let mut watched = Vec::new();
         for subscription in self.subscriptions(&pool, instance)? {
             watched.push(Watched {
                 producer: subscription.peer.service.clone(),
                 state: Arc::clone(&subscription.state),
             });
-            tasks.spawn(subscription::run(subscription));
+            tasks.spawn(subscription::run(subscription).instrument(span.clone()));
         }
         let feed = feed::router(Arc::new(self.feed(&pool, &shapes, &signals, stopping)));
         let health = health::router(Arc::new(Health {

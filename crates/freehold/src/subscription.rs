@@ -106,7 +106,11 @@ pub async fn run(subscription: Subscription) {
     loop {
         match subscription.follow().await {
             Ok(()) => {
-                wait = if subscription.is_standby() { STANDBY_WAIT } else { RETRY_MIN };
+                wait = if subscription.is_standby() {
+                    STANDBY_WAIT
+                } else {
+                    RETRY_MIN
+                };
                 (failing_since, told) = (None, None);
             }
             Err(error) => {

@@ -1,6 +1,6 @@
 //! The ground of a system for the length of one command: started if nobody runs it, and left as it was found.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use freehold_manifest::model::System;
 
 use super::interrupts::Interrupts;
@@ -18,6 +18,24 @@ pub(super) struct Borrowed {
 }
 
 impl Borrowed {
+    /// As [`Borrowed::open`], for what makes sense only on databases that are there already.
+    pub(super) async fn open_existing(folder: &Folder, system: &System) -> Result<Self> {
+        Self::must_exist(folder, system)?;
+        Self::open(folder, system).await
+    }
+
+    /// Says what to do first where nothing was ever set up.
+    pub(super) fn must_exist(folder: &Folder, system: &System) -> Result<()> {
+        let foreign = system.postgres.url.is_some();
+        if !foreign && !folder.state().join("postgres").is_dir() {
+            bail!(
+                "{} has no databases yet: run `freehold up`, or `freehold provision` and `freehold migrate`, first",
+                system.name
+            );
+        }
+        Ok(())
+    }
+
     /// Opens the ground, and starts its servers unless a running `up` has done so.
     pub(super) async fn open(folder: &Folder, system: &System) -> Result<Self> {
         let alone = match Lock::take(&folder.state()) {

@@ -37,7 +37,9 @@ impl Check {
         if self.json {
             let findings = folder.checked.diagnostics.iter().map(as_json);
             let findings: Vec<_> = findings.chain(refused.iter().map(refusal_as_json)).collect();
-            super::paint::result(serde_json::to_string_pretty(&json!({ "ok": ok, "findings": findings }))?)?;
+            super::paint::result(serde_json::to_string_pretty(
+                &json!({ "ok": ok, "findings": findings }),
+            )?)?;
         } else {
             print(&folder);
             for refusal in &refused {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 use super::{Where, paint};
+use crate::folder;
 use crate::postgres::{Lock, Server, Stop};
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +31,9 @@ impl Down {
         let state = self.place.system.join(".freehold");
         let servers = state.join("postgres");
         if !servers.is_dir() {
+            if !self.place.system.join("system.toml").is_file() {
+                return Err(folder::no_system(&self.place.system));
+            }
             paint::note(&format!("{} has no private server", self.place.system.display()));
             return Ok(ExitCode::SUCCESS);
         }
@@ -43,7 +47,12 @@ impl Down {
             if !dir.is_dir() {
                 continue;
             }
-            let server = Server::open(&dir).await?;
+            let server = match Server::open(&dir).await {
+                Ok(server) => server,
+                // Of another version, without its programs or its password: what does not run can be removed all the same.
+                Err(_) if self.destroy && !dir.join("data").join("postmaster.pid").exists() => continue,
+                Err(error) => return Err(error.into()),
+            };
             if self.destroy {
                 server.destroy().await?;
             } else {

@@ -95,7 +95,10 @@ impl Apply {
         };
         let services = chosen(&system, self.service.as_deref())?;
         let to = self.to.map_or(To::Latest, |version| To::Version(Version(version)));
-        let borrowed = Borrowed::open(&folder, &system).await?;
+        let borrowed = match self.dry_run {
+            true => Borrowed::open_existing(&folder, &system).await?,
+            false => Borrowed::open(&folder, &system).await?,
+        };
         let running = borrowed.is_shared();
         borrowed
             .with(async |ground| {
@@ -206,7 +209,7 @@ impl Status {
             Err(code) => return Ok(code),
         };
         let services = chosen(&system, self.service.as_deref())?;
-        let borrowed = Borrowed::open(&folder, &system).await?;
+        let borrowed = Borrowed::open_existing(&folder, &system).await?;
         let rows = borrowed
             .with(async |ground| {
                 let mut rows = Vec::new();

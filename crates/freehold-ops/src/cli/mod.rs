@@ -25,8 +25,9 @@ use tracing_subscriber::EnvFilter;
 use crate::folder::Folder;
 use freehold_manifest::model::System;
 
-/// What is logged unless `FREEHOLD_LOG` says otherwise.
-const LOG_DEFAULT: &str = "warn,freehold=info";
+/// What is logged unless `FREEHOLD_LOG` says otherwise. The pool tells of each of its connections that a lost server
+/// breaks; that it is lost is told once, by whoever misses it.
+const LOG_DEFAULT: &str = "warn,freehold=info,deadpool.postgres=error";
 
 /// Every service owns its data.
 #[derive(Debug, Parser)]

@@ -39,9 +39,10 @@ pub(super) fn error(error: &anyhow::Error) {
     let mut told = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
-        // Some errors repeat their source in their own words.
-        if !told.contains(&cause) {
-            say!("  because {cause}");
+        // Some errors repeat their source in their own words; the driver's "db error" announces the server's.
+        let words = cause.trim_start_matches("FATAL: ").trim_start_matches("ERROR: ");
+        if words != "db error" && !told.contains(words) {
+            say!("  because {words}");
             told = cause;
         }
     }

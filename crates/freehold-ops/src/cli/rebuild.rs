@@ -44,12 +44,17 @@ impl Rebuild {
             .find(|copy| copy.name == self.copy)
             .with_context(|| no_copy(service, &self.copy))?;
         let names = Names::of(&system, service);
-        let borrowed = Borrowed::open(&folder, &system).await?;
+        let borrowed = Borrowed::open_existing(&folder, &system).await?;
         let running = borrowed.is_shared();
         borrowed
             .with(async |ground| {
                 let target = ground.target(service)?;
-                let (client, connection) = target.config.connect(NoTls).await?;
+                let (client, connection) = target.config.connect(NoTls).await.with_context(|| {
+                    format!(
+                        "cannot enter the database of {}: has `freehold up` made it?",
+                        service.name
+                    )
+                })?;
                 tokio::spawn(connection);
                 let owner = freehold::pg::ident::quote(&target.owner);
                 client.batch_execute(&format!("set role {owner}")).await?;
@@ -60,7 +65,10 @@ impl Rebuild {
                        and topic = $1",
                     &names.freehold,
                 );
-                client.execute(&*mark, &[&copy.of.to_string()]).await?;
+                client
+                    .execute(&*mark, &[&copy.of.to_string()])
+                    .await
+                    .with_context(|| format!("{} keeps no copies yet: run `freehold migrate`", service.name))?;
                 let when = if running { "now" } else { "when it starts" };
                 paint::done(&format!(
                     "{} reads {} anew from {} {when}",

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use freehold::Settings;
 use freehold_manifest::model::{Service, System};
 use freehold_manifest::names::Names;
 
+use super::borrowed::Borrowed;
 use crate::folder::Folder;
 use crate::ground::Ground;
 
@@ -67,7 +68,19 @@ fn elsewhere(system: &System, service: &Service) -> Result<Settings> {
 
 /// Settings from the system's own state folder, where the environment is silent.
 async fn local(folder: &Folder, system: &System, service: &Service) -> Result<Settings> {
+    Borrowed::must_exist(folder, system)?;
     let ground = Ground::open(folder, system).await?;
+    let held = |names: &[String]| names.contains(&service.name);
+    if ground
+        .servers
+        .iter()
+        .any(|(server, names)| held(names) && !server.is_alive())
+    {
+        bail!(
+            "the private server of {} does not run: `freehold up` starts it, or FREEHOLD_DATABASE_URL names another",
+            service.name
+        );
+    }
     let known = ground.environment(service)?;
     let settings = Settings::read(|name| {
         std::env::var(name)

@@ -15,7 +15,7 @@ use crate::ground::{self, Ground};
 use crate::migrate::To;
 use crate::postgres::{Lock, Stop};
 use crate::secrets::Login;
-use crate::supervise::{Event, Supervisor};
+use crate::supervise::{self, Event, Supervisor};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -143,6 +143,8 @@ enum Prepared {
 
 /// Everything between an empty folder and databases that are ready.
 async fn prepare(folder: &Folder, ground: &mut Ground) -> Result<Prepared> {
+    // Now, rather than after the databases are made.
+    supervise::ports_are_free(&ground.system)?;
     if !ground.servers.is_empty() {
         ground.start().await?;
         paint::done("PostgreSQL is ready");

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-use super::{Where, paint};
 use super::borrowed::Borrowed;
+use super::{Where, paint};
 use crate::ground::Ground;
 use crate::isolation::{self, Matrix};
 
@@ -46,7 +46,7 @@ impl Isolation {
             Ok(read) => read,
             Err(code) => return Ok(code),
         };
-        let borrowed = Borrowed::open(&folder, &system).await?;
+        let borrowed = Borrowed::open_existing(&folder, &system).await?;
         let matrix = borrowed.with(async |ground| self.attack(ground).await).await?;
         if self.json {
             paint::result(serde_json::to_string_pretty(&matrix)?)?;

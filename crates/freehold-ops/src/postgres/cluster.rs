@@ -73,7 +73,8 @@ pub(super) fn fitting(data: &Path, found: Vec<Binaries>) -> Result<Option<Binari
     let Some(major) = written_by(data)? else {
         return Ok(None);
     };
-    let have: Vec<_> = found.iter().map(|b| b.major.to_string()).collect();
+    let mut have: Vec<_> = found.iter().map(|b| b.major.to_string()).collect();
+    have.dedup();
     let fits = found.into_iter().find(|b| b.major.to_string() == major);
     fits.map(Some).ok_or_else(|| Error::OtherMajor {
         data: data.to_owned(),

@@ -8,7 +8,7 @@ use super::session::told;
 pub enum Error {
     /// The administrator cannot connect.
     #[error(
-        "cannot connect to database {database} of {cluster}: {}; see that the server runs and the administrator's url is right",
+        "cannot connect to database {database} of {cluster}: {}; see that the server runs, that the administrator's url is right, and that FREEHOLD_POSTGRES_PASSWORD or PGPASSWORD has the password, if it asks for one",
         told(source)
     )]
     Connect {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use freehold_manifest::model::Service;
+use freehold_manifest::model::{Service, System};
 use tokio::time::Instant;
 
 pub use process::Process;
@@ -74,17 +74,7 @@ impl<'g> Supervisor<'g> {
     /// # Errors
     /// When a port is taken, naming the service, the port and where to change it; when a process cannot be started.
     pub fn start(ground: &'g Ground, program: PathBuf, folder: PathBuf) -> Result<Self> {
-        for service in &ground.system.services {
-            if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", service.port)) {
-                bail!(
-                    "port {} of service {} cannot be used ({error}): stop what listens there, or set `port` in \
-                     {}/freehold.toml or system.toml",
-                    service.port,
-                    service.name,
-                    service.name,
-                );
-            }
-        }
+        ports_are_free(&ground.system)?;
         let mut supervisor = Self {
             ground,
             program,
@@ -217,4 +207,23 @@ impl<'g> Supervisor<'g> {
 /// The pause before the next start, after so many of them went wrong.
 fn pause(failures: u32) -> Duration {
     (RESTART_MIN * 2_u32.saturating_pow(failures.min(10))).min(RESTART_MAX)
+}
+
+/// Whether every service can have its port.
+///
+/// # Errors
+/// Names the service, the port and where to change it.
+pub fn ports_are_free(system: &System) -> Result<()> {
+    for service in &system.services {
+        if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", service.port)) {
+            bail!(
+                "port {} of service {} cannot be used ({error}): stop what listens there, or set `port` in \
+                 {}/freehold.toml or system.toml",
+                service.port,
+                service.name,
+                service.name,
+            );
+        }
+    }
+    Ok(())
 }
