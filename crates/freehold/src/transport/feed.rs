@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -111,7 +112,11 @@ pub(super) fn refuse(status: StatusCode, code: &str, detail: &str) -> Response {
         .into_response()
 }
 
-async fn read(State(feed): State<Arc<Feed>>, headers: HeaderMap, Query(asked): Query<Asked>) -> Response {
+async fn read(
+    State(feed): State<Arc<Feed>>,
+    headers: HeaderMap,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
     if feed.caller(&headers).is_none() {
         return refuse(
             StatusCode::UNAUTHORIZED,
@@ -119,6 +124,10 @@ async fn read(State(feed): State<Arc<Feed>>, headers: HeaderMap, Query(asked): Q
             "the feed is read with a service's token",
         );
     }
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(rejection) => return refuse(StatusCode::BAD_REQUEST, "bad_query", &rejection.body_text()),
+    };
     let topics: Vec<String> = asked.topics.split(',').map(str::to_owned).collect();
     if let Some(unknown) = topics.iter().find(|t| !feed.topics.contains(t)) {
         let detail = format!("{} publishes no topic {unknown}", feed.service);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -42,7 +43,7 @@ pub(super) async fn read(
     State(feed): State<Arc<Feed>>,
     headers: HeaderMap,
     Path(table): Path<String>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     if feed.caller(&headers).is_none() {
         return refuse(
@@ -51,6 +52,10 @@ pub(super) async fn read(
             "a snapshot is read with a service's token",
         );
     }
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(rejection) => return refuse(StatusCode::BAD_REQUEST, "bad_query", &rejection.body_text()),
+    };
     let Some(published) = feed.tables.iter().find(|p| p.shape.name == table) else {
         let detail = format!("{} publishes no table {table}", feed.service);
         return refuse(StatusCode::NOT_FOUND, "unknown_table", &detail);
