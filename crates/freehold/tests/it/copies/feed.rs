@@ -38,6 +38,15 @@ async fn the_feed_refuses_strangers_unknown_names_and_readers_from_the_future() 
         (feed, Some("another-token-of-tests"), 401, "feed_token"),
         (feed, Some(""), 401, "feed_token"),
         ("/freehold/snapshot/products?columns=id", None, 401, "feed_token"),
+        ("/freehold/feed", None, 401, "feed_token"),
+        ("/freehold/feed", Some(TOKEN), 400, "bad_query"),
+        (
+            "/freehold/feed?topics=product.products&after=x",
+            Some(TOKEN),
+            400,
+            "bad_query",
+        ),
+        ("/freehold/snapshot/products", Some(TOKEN), 400, "bad_query"),
         (
             "/freehold/feed?topics=product.products,product.secrets&after=0",
             Some(TOKEN),
