@@ -237,7 +237,8 @@ impl Stage {
 }
 
 async fn roles(server: &Client, names: &Names) {
-    let mut create = String::from("select pg_advisory_lock(70117);\n");
+    // Until the commit: another process must not look before the roles can be seen.
+    let mut create = String::from("select pg_advisory_xact_lock(70117);\n");
     for (role, login) in [
         (&names.owner, "nologin"),
         (&names.migrator, "login"),
@@ -249,7 +250,7 @@ async fn roles(server: &Client, names: &Names) {
                create role {role} {login}; end if; end $$;\n"
         );
     }
-    run(server, &(create + "select pg_advisory_unlock(70117)")).await;
+    run(server, &create).await;
 }
 
 fn schemas(names: &Names) -> String {
