@@ -64,12 +64,6 @@ impl Process {
         Ok(self.child.try_wait()?.map(|status| status.to_string()))
     }
 
-    /// The process id while it runs.
-    #[must_use]
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     pub(super) fn ask_to_stop(&mut self) {
         self.stdin = None;
     }

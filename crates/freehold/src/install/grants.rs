@@ -9,14 +9,13 @@ use super::derived;
 use crate::pg::ident;
 
 /// The library's functions that a service process calls; what they touch is written by nobody else.
-const CALLED_BY_APP: [&str; 7] = [
+const CALLED_BY_APP: [&str; 6] = [
     "emit(text, text, json)",
     "hold_lease(text, text, integer)",
     "sequence(integer)",
     "broken_link(bigint, bigint)",
     "advance(text, text, integer, bigint, text[], bigint[], bigint[], bytea[])",
     "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
-    "extend_log(bigint)",
 ];
 
 /// Revokes what earlier manifests gave, then grants what this one gives.
