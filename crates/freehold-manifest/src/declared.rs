@@ -55,6 +55,7 @@ pub(crate) struct DeclaredSystem<'a> {
     pub(crate) placement: Placement,
     pub(crate) url: Option<At<String>>,
     pub(crate) transport: Transport,
+    pub(crate) workload: Option<At<String>>,
 }
 
 /// One service: its `freehold.toml` and its migrations.
@@ -69,11 +70,21 @@ pub(crate) struct DeclaredService<'a> {
     pub(crate) publishes: Listed,
     pub(crate) subscribes: Listed,
     pub(crate) sagas: Listed,
+    pub(crate) program: Option<At<String>>,
+    pub(crate) sends: Listed,
+    pub(crate) commands: Vec<DeclaredCommand>,
     pub(crate) owns: Vec<DeclaredTable>,
     pub(crate) copies: Vec<DeclaredCopy>,
     /// False if `owns` could not be read as a whole.
     pub(crate) readable: bool,
     pub(crate) schema: Schema,
+}
+
+/// `[commands]`: one that the service obeys.
+#[derive(Debug)]
+pub(crate) struct DeclaredCommand {
+    pub(crate) name: At<String>,
+    pub(crate) from: Listed,
 }
 
 /// `[owns.<table>]`.

@@ -106,6 +106,27 @@ pub fn read(sources: &Sources) -> Checked {
     }
 }
 
+/// Reads one service's manifest by itself: what a program that runs the service is built with.
+///
+/// Only what the text alone shows is checked; `freehold check` has looked at the whole system before. The port is 0 unless
+/// the manifest names one.
+///
+/// # Errors
+/// Everything found wrong with the text.
+pub fn read_service(manifest: &SourceFile) -> Result<model::Service, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let source = ServiceSource {
+        manifest: manifest.clone(),
+        migrations: Vec::new(),
+    };
+    let name = parse::service_name(manifest).unwrap_or_default();
+    let service = parse::service(&name, &source, schema::Schema::unknown(), &mut found);
+    match resolve::alone(&service) {
+        Some(service) if found.iter().all(|finding| finding.severity != Severity::Error) => Ok(service),
+        _ => Err(found),
+    }
+}
+
 /// By file (`system.toml` first, then by service, manifest before migrations), then by place; findings without a place lead.
 fn sort(found: &mut [Diagnostic], sources: &Sources) {
     let files: std::collections::HashMap<&str, usize> = std::iter::once(&sources.system)

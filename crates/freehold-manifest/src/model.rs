@@ -17,6 +17,8 @@ pub struct System {
     pub postgres: Postgres,
     /// What carries messages between services.
     pub transport: Transport,
+    /// The program that puts the system to work for `freehold verify crash`; none if it has none.
+    pub workload: Option<String>,
 }
 
 /// `[postgres]` of `system.toml`.
@@ -55,16 +57,31 @@ pub struct Service {
     pub summary: String,
     /// TCP port of its HTTP API.
     pub port: u16,
+    /// The program that runs it, if it has behaviour of its own; none means `freehold serve` alone.
+    pub program: Option<String>,
     /// Domain events it emits, written whole: `order.placed`.
     pub publishes: Vec<String>,
     /// Topics or event types of other services it hears.
     pub subscribes: Vec<String>,
     /// Sagas it runs.
     pub sagas: Vec<String>,
+    /// Commands it sends, to others or later to itself, written whole: `product.reserve_stock`.
+    pub sends: Vec<String>,
+    /// Commands it obeys.
+    pub commands: Vec<Command>,
     /// Tables it owns, in the declared order.
     pub owns: Vec<Table>,
     /// Read-only tables of other services it keeps.
     pub copies: Vec<Copy>,
+}
+
+/// A command that a service obeys: `[commands]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Written whole: `product.reserve_stock`.
+    pub name: String,
+    /// The services that may send it.
+    pub from: Vec<String>,
 }
 
 /// One owned table.
@@ -212,15 +229,69 @@ impl Service {
         self.copies.iter().find(|c| &c.of == of)
     }
 
-    /// The services whose feeds this one reads, each once, in order of first mention.
+    /// The services whose feeds this one reads, each once, in order of first mention: owners of its copies, speakers of
+    /// what it hears, senders of its commands, and those that answer the commands it sends.
     #[must_use]
     pub fn producers(&self) -> Vec<&str> {
+        let copied = self.copies.iter().map(|copy| copy.of.service.as_str());
+        let heard = self.subscribes.iter().map(|topic| first_part(topic));
+        let senders = self.commands.iter().flat_map(|c| c.from.iter().map(String::as_str));
+        let obeying = self.sends.iter().map(|command| first_part(command));
         let mut seen = Vec::new();
-        for copy in &self.copies {
-            if !seen.contains(&copy.of.service.as_str()) {
-                seen.push(copy.of.service.as_str());
+        for producer in copied.chain(heard).chain(senders).chain(obeying) {
+            if producer != self.name && !seen.contains(&producer) {
+                seen.push(producer);
             }
         }
         seen
+    }
+
+    /// The topics of `producer` that this service's handlers hear: events, commands for it, replies to it.
+    #[must_use]
+    pub fn hears(&self, producer: &str) -> Vec<String> {
+        let mut topics: Vec<String> = Vec::new();
+        let events = self.subscribes.iter().filter(|topic| first_part(topic) == producer);
+        for topic in events.map(|event| topic_of(event)) {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        if producer != self.name && self.commands.iter().any(|c| c.from.iter().any(|from| from == producer)) {
+            topics.push(format!("{}.commands", self.name));
+        }
+        if producer != self.name && self.sends.iter().any(|command| first_part(command) == producer) {
+            topics.push(format!("{}.replies", self.name));
+        }
+        topics
+    }
+
+    /// The topics of this service's own log: published tables, facts, commands by addressee, replies by addressee.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        let rows = self.owns.iter().filter(|table| !table.publishes.is_empty());
+        let mut topics: Vec<String> = rows.map(|table| format!("{}.{}", self.name, table.name)).collect();
+        topics.extend(self.publishes.iter().cloned());
+        let sent = self.sends.iter().map(|command| format!("{}.commands", first_part(command)));
+        let answered = self.commands.iter().flat_map(|c| c.from.iter().map(|from| format!("{from}.replies")));
+        for topic in sent.chain(answered).filter(|topic| first_part(topic) != self.name) {
+            if !topics.contains(&topic) {
+                topics.push(topic);
+            }
+        }
+        topics
+    }
+}
+
+/// The service that a name written whole begins with.
+fn first_part(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(service, _)| service)
+}
+
+/// The topic an event belongs to: a row event's table, any other event itself.
+fn topic_of(event: &str) -> String {
+    let row = event.strip_suffix(".changed").or_else(|| event.strip_suffix(".deleted"));
+    match row {
+        Some(table) if table.contains('.') => table.to_owned(),
+        _ => event.to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::declared::{DeclaredCached, DeclaredReference, DeclaredService, DeclaredTable};
 use crate::landscape::Landscape;
-use crate::model::{Cached, Copy, Postgres, Reference, Service, System, Table};
+use crate::model::{Cached, Command, Copy, Postgres, Reference, Service, System, Table};
 
 /// The model; none if something the model needs is absent, which has been reported then.
 pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
@@ -20,12 +20,18 @@ pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
             url: declared.url.as_ref().map(|url| url.value.clone()),
         },
         transport: declared.transport,
+        workload: declared.workload.as_ref().map(|program| program.value.clone()),
     })
 }
 
 /// The port of the service at `index` if it names none; none past the last port.
 pub(crate) fn default_port(system: u16, index: usize) -> Option<u16> {
     system.checked_add(1)?.checked_add(u16::try_from(index).ok()?)
+}
+
+/// One service by itself: what other services say of it is not known, and neither is its port unless it names one.
+pub(crate) fn alone(declared: &DeclaredService<'_>) -> Option<Service> {
+    service(declared, Some(0))
 }
 
 fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<Service> {
@@ -35,7 +41,17 @@ fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<
         port: declared.port.as_ref().map(|port| port.value).or(default_port)?,
         publishes: declared.publishes.values(),
         subscribes: declared.subscribes.values(),
+        program: declared.program.as_ref().map(|program| program.value.clone()),
         sagas: declared.sagas.values(),
+        sends: declared.sends.values(),
+        commands: declared
+            .commands
+            .iter()
+            .map(|command| Command {
+                name: command.name.value.clone(),
+                from: command.from.values(),
+            })
+            .collect(),
         owns: declared.owns.iter().map(table).collect::<Option<_>>()?,
         copies: declared
             .copies

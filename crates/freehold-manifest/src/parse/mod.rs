@@ -7,5 +7,5 @@ mod service;
 mod system;
 
 pub(crate) use names::is_identifier;
-pub(crate) use service::{absent_service, service};
+pub(crate) use service::{absent_service, service, service_name};
 pub(crate) use system::system;

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::is_identifier;
 use super::reader::Reader;
 use crate::declared::{
-    At, CachedFrom, DeclaredCached, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
+    At, CachedFrom, DeclaredCached, DeclaredCommand, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
 };
 use crate::diagnostic::Diagnostic;
 use crate::model::{Mode, OnDelete, RefCheck, Refresh, Unguarded};
@@ -35,11 +35,22 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         },
         subscribes: Listed::empty(),
         sagas: Listed::empty(),
+        program: None,
+        sends: Listed::empty(),
+        commands: Vec::new(),
         owns: Vec::new(),
         copies: Vec::new(),
         readable: false,
         schema: Schema::unknown(),
     }
+}
+
+/// What the manifest calls its service, where nobody else names it.
+pub(crate) fn service_name(manifest: &SourceFile) -> Option<String> {
+    let mut reader = Reader::new(manifest);
+    let document = reader.document()?;
+    let name = reader.string(&Fields::root(document.as_table(), "freehold.toml"), "service")?;
+    Some(name.value)
 }
 
 /// Reads the `freehold.toml` of the service in folder `name`; what is wrong with it is appended to `found`.
@@ -74,6 +85,9 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
             "publishes",
             "subscribes",
             "sagas",
+            "program",
+            "sends",
+            "commands",
             "owns",
             "copies",
         ],
@@ -98,6 +112,10 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
     for saga in &service.sagas.items {
         reader.identifier(saga, "saga name");
     }
+    service.program = reader.string(root, "program");
+    service.sends = reader.strings(root, "sends");
+    reader.distinct(&mut service.sends, "`sends`");
+    service.commands = children(reader, root, "commands", &mut true, command);
     service.readable = true;
     service.owns = children(reader, root, "owns", &mut service.readable, table);
     service.copies = children(reader, root, "copies", &mut service.readable, copy);
@@ -156,6 +174,14 @@ fn topics(reader: &mut Reader<'_>, root: &Fields<'_>) -> Listed {
         shaped
     });
     topics
+}
+
+fn command(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredCommand {
+    reader.only(fields, &["from"]);
+    DeclaredCommand {
+        from: reader.strings(fields, "from"),
+        name,
+    }
 }
 
 fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredTable {

@@ -34,6 +34,7 @@ pub(crate) fn system<'a>(file: &'a SourceFile, found: &mut Vec<Diagnostic>) -> D
         placement: Placement::Database,
         url: None,
         transport: Transport::Feed,
+        workload: None,
     };
     if let Some(document) = reader.document() {
         read(
@@ -49,7 +50,7 @@ pub(crate) fn system<'a>(file: &'a SourceFile, found: &mut Vec<Diagnostic>) -> D
 fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<'_>) {
     reader.only(
         root,
-        &["system", "summary", "services", "port", "postgres", "transport"],
+        &["system", "summary", "services", "port", "postgres", "transport", "workload"],
     );
     system.name = reader.required(root, "system", "system = \"shop\"");
     if let Some(name) = &system.name {
@@ -68,6 +69,10 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<
     }
     postgres(reader, root, system);
     transport(reader, root);
+    if let Some(workload) = reader.table(root, "workload") {
+        reader.only(&workload, &["program"]);
+        system.workload = reader.required(&workload, "program", "program = \"shop-workload\"");
+    }
 }
 
 fn services(reader: &mut Reader<'_>, root: &Fields<'_>) -> Option<Listed> {
