@@ -1,5 +1,21 @@
 //! What can go wrong in a service, each with the place and the remedy.
 
+use tokio_postgres::error::SqlState;
+
+/// What the library's functions and a service's own return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A business "no": not a fault. Returned as an error so that `?` carries it and what was written is rolled back.
+///
+/// `code` is for programs (`out_of_stock`), `detail` for people.
+#[must_use]
+pub fn refuse(code: impl Into<String>, detail: impl Into<String>) -> Error {
+    Error::Refused {
+        code: code.into(),
+        detail: detail.into(),
+    }
+}
+
 /// An error of the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,6 +63,42 @@ pub enum Error {
         /// What the HTTP client said.
         source: reqwest::Error,
     },
+    /// A business "no"; see [`refuse`].
+    #[error("{code}: {detail}")]
+    Refused {
+        /// For programs: `out_of_stock`.
+        code: String,
+        /// For people.
+        detail: String,
+    },
+    /// A body is not what its type says.
+    #[error("a body cannot be read or written: {0}")]
+    Body(#[from] serde_json::Error),
+    /// A fault of the service's own code.
+    #[error("{0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+    /// What the code registers and what the manifest or the database says do not agree.
+    #[error("{problem}; {remedy}")]
+    Behaviour {
+        /// What does not agree.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A saga was started by a newer release of this service; this one leaves it alone.
+    #[error("saga {saga} is of version {version}, which this release of the service does not know")]
+    Newer {
+        /// The saga's name.
+        saga: String,
+        /// Its version.
+        version: u32,
+    },
+    /// A handler took too long or panicked.
+    #[error("the handler {0}")]
+    Abandoned(String),
+    /// The transaction's connection is gone.
+    #[error("the transaction has ended")]
+    Gone,
     /// A setting is missing or wrong.
     #[error("{name}: {problem}")]
     Setting {
@@ -63,6 +115,47 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// A fault of the service's own code, for `map_err(Error::other)`.
+    pub fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// Whether the same work may succeed if it is simply done again: a lost race, a lost connection, a database that
+    /// starts or is overloaded, a copy that is still being filled. Anything else is the message's own fault.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Postgres(error) => error.code().map_or_else(|| is_lost(error), is_transient_code),
+            Self::Pool(_) | Self::Newer { .. } | Self::Gone => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the statement lost against another one and may be repeated at once.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        let Self::Postgres(error) = self else {
+            return false;
+        };
+        error.code().is_some_and(|code| {
+            *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE
+        })
+    }
+}
+
+/// The driver's own errors are of the connection, unless they are about a value of ours.
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
+}
+
+fn is_transient_code(code: &SqlState) -> bool {
+    let code = code.code();
+    // Connection, resources, shutdown and start; serialization and deadlock; lock not available.
+    ["08", "53", "40", "57P"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "55P03" | "FH006" | "FH007" | "FH010")
 }
 
 /// The server's own words, where the driver says only "db error".

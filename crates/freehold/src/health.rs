@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::entity::problem::Problem;
 use crate::error::Error;
 use crate::pg::place;
+use crate::replica::COPIES;
 use crate::subscription;
 
 /// A sequencer that did not reach the database for this long is reported: it looks every 50 ms.
@@ -42,6 +43,8 @@ pub struct Health {
 /// One subscription, seen from outside.
 #[derive(Debug)]
 pub struct Watched {
+    /// What for: `copies` or `handlers`.
+    pub subscription: &'static str,
     /// Whom it follows.
     pub producer: String,
     /// How it goes.
@@ -100,7 +103,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
     for watched in &health.watched {
         let state = watched.state();
         followed &= matches!(state, subscription::State::Live | subscription::State::Standby);
-        subscriptions.insert(watched.producer.clone(), json!(state));
+        subscriptions.insert(watched.name(), json!(state));
     }
     // A producer that is down does not make this service unready: it serves what it holds.
     let ready = database == "ok" && sequencer == "ok" && copies == "ok";
@@ -127,11 +130,7 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
 async fn status(State(health): State<Arc<Health>>) -> Response {
     match tokio::time::timeout(CHECK_MAX, health.status()).await {
         Ok(Ok(mut status)) => {
-            let followed: serde_json::Map<_, _> = health
-                .watched
-                .iter()
-                .map(|w| (w.producer.clone(), json!(w.state())))
-                .collect();
+            let followed: serde_json::Map<_, _> = health.watched.iter().map(|w| (w.name(), json!(w.state()))).collect();
             status["service"] = json!(health.service.name);
             status["subscriptions"] = followed.into();
             Json(status).into_response()
@@ -179,6 +178,14 @@ pub(crate) async fn no_such_method(method: Method, uri: Uri) -> Response {
 }
 
 impl Watched {
+    /// `product` for its copies here, `product/handlers` for what handlers hear of it.
+    fn name(&self) -> String {
+        match self.subscription {
+            COPIES => self.producer.clone(),
+            other => format!("{}/{other}", self.producer),
+        }
+    }
+
     fn state(&self) -> subscription::State {
         self.state
             .read()

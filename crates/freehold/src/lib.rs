@@ -2,8 +2,9 @@
 //!
 //! Read the modules in the order a write flows. A request arrives at [`entity`], which writes the service's own
 //! tables; triggers that [`install`] wrote put a message into the outbox in the same transaction; the [`sequencer`]
-//! gives it a position in the log; [`transport`] carries it to another service, where a [`subscription`] applies it
-//! to that service's copies ([`replica`]) and moves its cursor in one transaction. [`service`] wires all of it.
+//! gives it a position in the log; [`transport`] carries it to another service, where a [`subscription`] lets it take
+//! effect: it keeps that service's copies true ([`replica`]), or is handled ([`handler`]) and moves a [`saga`] on.
+//! [`service`] wires all of it.
 
 // Ground floor
 pub mod error;
@@ -23,10 +24,25 @@ pub mod transport;
 pub mod replica;
 pub mod subscription;
 
+// Behaviour
+pub mod app;
+mod due;
+pub mod effect;
+pub mod handler;
+mod parked;
+mod route;
+pub mod saga;
+mod trace;
+pub mod tx;
+
 // Roof
 pub mod health;
 pub mod service;
 
-pub use error::Error;
+pub use app::App;
+pub use error::{Error, Result, refuse};
+pub use handler::{Command, Event};
+pub use saga::{Answer, Call, Called, Saga, Started, Steps, call, invoke, local};
 pub use service::Service;
 pub use settings::Settings;
+pub use tx::Tx;

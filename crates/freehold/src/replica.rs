@@ -1,13 +1,18 @@
 //! Copies: filled from the owner's rows, then kept true by its events; rebuilt on request.
 
+mod apply;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::install::derived;
 use crate::pg::{ident, place};
-use crate::subscription::{COPIES, Subscription};
+use crate::subscription::Subscription;
 use crate::transport::reader::Lines;
+
+/// The name under which copies' cursors are kept.
+pub(crate) const COPIES: &str = "copies";
 
 /// Rows staged by one statement.
 const STAGE_ROWS: usize = 2_000;
@@ -23,6 +28,40 @@ pub struct Source {
     pub topic: String,
     /// The columns copied, the key included.
     pub columns: Vec<String>,
+}
+
+/// The copies that one producer feeds.
+#[derive(Debug, Clone)]
+pub struct Copies {
+    /// Each of them.
+    pub sources: Vec<Source>,
+}
+
+impl Copies {
+    pub(crate) fn topics(&self) -> Vec<String> {
+        self.sources.iter().map(|source| source.topic.clone()).collect()
+    }
+
+    /// Fills those that are empty, telling which.
+    pub(crate) async fn fill(&self, of: &Subscription, tell: impl Fn(&str)) -> Result<(), Error> {
+        for source in &self.sources {
+            if !is_live(of, source).await? {
+                tell(&source.name);
+                fill(of, source).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// False if one waits to be filled anew.
+    pub(crate) async fn are_live(&self, of: &Subscription) -> Result<bool, Error> {
+        for source in &self.sources {
+            if !is_live(of, source).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 #[derive(Deserialize)]
@@ -46,7 +85,7 @@ struct End {
 }
 
 /// Whether the copy holds its owner's rows already.
-pub(crate) async fn is_live(subscription: &Subscription, copy: &Source) -> Result<bool, Error> {
+async fn is_live(subscription: &Subscription, copy: &Source) -> Result<bool, Error> {
     let client = subscription.pool.get().await?;
     let statement = client
         .prepare_cached(&place(
@@ -67,7 +106,7 @@ pub(crate) async fn is_live(subscription: &Subscription, copy: &Source) -> Resul
 ///
 /// One transaction: until it commits, the copy is as it was; if it dies, nothing happened. Changes made at the owner
 /// meanwhile have later positions, or older versions than what was read: the version gate absorbs the overlap.
-pub(crate) async fn fill(subscription: &Subscription, copy: &Source) -> Result<(), Error> {
+async fn fill(subscription: &Subscription, copy: &Source) -> Result<(), Error> {
     let broken = |problem: String| Error::Feed {
         producer: subscription.peer.service.clone(),
         problem,

@@ -35,6 +35,8 @@ pub struct Signals {
     pub written: Arc<Notify>,
     /// The log's head as last seen; readers of the feed wait on it.
     pub head: watch::Sender<i64>,
+    /// Notified by whoever committed work that is due.
+    pub due: Arc<Notify>,
     /// When the sequencer last reached the database; none before the first time.
     pub alive: watch::Sender<Option<Instant>>,
 }
@@ -43,6 +45,7 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             written: Arc::new(Notify::new()),
+            due: Arc::new(Notify::new()),
             head: watch::Sender::new(0),
             alive: watch::Sender::new(None),
         }

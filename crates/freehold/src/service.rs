@@ -1,5 +1,7 @@
-//! Wires one service: pool, entity API, sequencer, feed, subscriptions. The only module that knows them all, and
-//! the only one that starts tasks that live as long as the process.
+//! Wires one service: pool, entity API, sequencer, feed, subscriptions, behaviour. The only module that knows them all,
+//! and the only one that starts tasks that live as long as the process.
+
+mod behaviour;
 
 use std::sync::{Arc, RwLock};
 
@@ -13,14 +15,18 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 use tracing::Instrument;
 
+use crate::app::{App, Inner};
+use crate::effect::Handling;
 use crate::error::Error;
 use crate::health::{Health, Watched};
 use crate::pg::catalog::{self, Catalog};
 use crate::sequencer::{self, Signals};
 use crate::settings::{Settings, Supervision};
-use crate::subscription::{self, State, Subscription};
+use crate::subscription::{self, Effect, State, Subscription};
 use crate::transport::{feed, reader, snapshot};
-use crate::{entity, health, replica};
+use crate::{due, entity, health, replica, trace};
+
+use behaviour::Behaviour;
 
 /// The longest wait for a free connection; then the request is answered 503 and may be repeated.
 const POOL_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -33,13 +39,18 @@ const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 pub struct Service {
     manifest: model::Service,
     settings: Settings,
+    behaviour: Behaviour,
 }
 
 impl Service {
-    /// A service by its manifest and settings; nothing is opened yet.
+    /// A service by its manifest and settings, without behaviour of its own; nothing is opened yet.
     #[must_use]
     pub fn new(manifest: model::Service, settings: Settings) -> Self {
-        Self { manifest, settings }
+        Self {
+            manifest,
+            settings,
+            behaviour: Behaviour::default(),
+        }
     }
 
     /// Serves until a signal, or until the supervisor's end of standard input.
@@ -62,8 +73,9 @@ impl Service {
         let pool = pool(&self.settings)?;
         let shapes = catalog::load(&*pool.get().await?, &self.settings.schema).await?;
         let mut tasks = JoinSet::new();
-        let app = self.start(pool, shapes, &stopping, &mut tasks)?;
-        tracing::info!(service = self.manifest.name, address, "serving");
+        let name = self.manifest.name.clone();
+        let app = self.start(pool, shapes, &stopping, &mut tasks).await?;
+        tracing::info!(service = name, address, "serving");
 
         let stopped = stopping.subscribe();
         // Without it a small batch of the feed would wait for the reader's delayed acknowledgement of the one before.
@@ -91,8 +103,8 @@ impl Service {
     }
 
     /// Starts the tasks and puts the routes together.
-    fn start(
-        &self,
+    async fn start(
+        mut self,
         pool: Pool,
         shapes: Catalog,
         stopping: &watch::Sender<bool>,
@@ -100,6 +112,18 @@ impl Service {
     ) -> Result<axum::Router, Error> {
         let signals = Signals::default();
         let instance = &self.settings.instance;
+        self.behaviour.agrees_with(&self.manifest)?;
+        let feed = feed::router(Arc::new(self.feed(&pool, &shapes, &signals, stopping)));
+        let (handlers, sagas, routes) = self.behaviour.take();
+        let app = App::new(Inner {
+            service: self.manifest.clone(),
+            pool: pool.clone(),
+            freehold: self.settings.freehold.clone(),
+            signals: signals.clone(),
+            handlers,
+            sagas,
+        });
+        behaviour::define(&app).await?;
         // Several services may log into one terminal.
         let span = tracing::error_span!("service", name = self.manifest.name);
         let sequencer = sequencer::run(
@@ -110,14 +134,15 @@ impl Service {
         );
         tasks.spawn(sequencer.instrument(span.clone()));
         let mut watched = Vec::new();
-        for subscription in self.subscriptions(&pool, instance)? {
+        for subscription in subscriptions(&app, &self.settings)? {
             watched.push(Watched {
+                subscription: subscription.effect.name(),
                 producer: subscription.peer.service.clone(),
                 state: Arc::clone(&subscription.state),
             });
             tasks.spawn(subscription::run(subscription).instrument(span.clone()));
         }
-        let feed = feed::router(Arc::new(self.feed(&pool, &shapes, &signals, stopping)));
+        tasks.spawn(due::run(app.clone()).instrument(span.clone()));
         let health = health::router(Arc::new(Health {
             service: self.manifest.clone(),
             pool: pool.clone(),
@@ -131,49 +156,23 @@ impl Service {
             pool,
             written: signals.written,
         });
-        Ok(feed
+        let ours = feed
             .merge(health)
             .merge(entities)
             .fallback(health::nowhere)
-            .method_not_allowed_fallback(health::no_such_method))
-    }
-
-    fn subscriptions(&self, pool: &Pool, instance: &str) -> Result<Vec<Subscription>, Error> {
-        let http = reader::client()?;
-        let mut subscriptions = Vec::new();
-        for producer in self.manifest.producers() {
-            let peer = self.settings.peers.get(producer).ok_or_else(|| Error::Setting {
-                name: "FREEHOLD_PEERS".to_owned(),
-                problem: format!("does not say where {producer} is, whose rows are copied here"),
-            })?;
-            let copies = self
-                .manifest
-                .copies
-                .iter()
-                .filter(|copy| copy.of.service == producer)
-                .map(|copy| replica::Source {
-                    name: copy.name.clone(),
-                    table: copy.of.table.clone(),
-                    topic: copy.of.to_string(),
-                    columns: copy.columns.clone(),
-                })
-                .collect();
-            subscriptions.push(Subscription {
-                pool: pool.clone(),
-                freehold: self.settings.freehold.clone(),
-                instance: instance.to_owned(),
-                peer: peer.clone(),
-                http: http.clone(),
-                copies,
-                state: Arc::new(RwLock::new(State::Starting)),
-            });
-        }
-        Ok(subscriptions)
+            .method_not_allowed_fallback(health::no_such_method);
+        Ok(match routes {
+            // The service's own come first: what it does not answer, the library does.
+            Some(routes) => routes
+                .layer(axum::middleware::from_fn(trace::within))
+                .fallback_service(ours)
+                .with_state(app),
+            None => ours,
+        })
     }
 
     fn feed(&self, pool: &Pool, shapes: &Catalog, signals: &Signals, stopping: &watch::Sender<bool>) -> feed::Feed {
         let published = self.manifest.owns.iter().filter(|t| !t.publishes.is_empty());
-        let rows = published.clone().map(|t| format!("{}.{}", self.manifest.name, t.name));
         feed::Feed {
             service: self.manifest.name.clone(),
             source: format!("/{}/{}", self.settings.system, self.manifest.name),
@@ -181,7 +180,7 @@ impl Service {
             freehold: self.settings.freehold.clone(),
             schema: self.settings.schema.clone(),
             accepts: self.settings.accepts.clone(),
-            topics: rows.chain(self.manifest.publishes.iter().cloned()).collect(),
+            topics: self.manifest.topics(),
             tables: published
                 .filter_map(|table| {
                     Some(snapshot::Published {
@@ -194,6 +193,50 @@ impl Service {
             stopping: stopping.subscribe(),
         }
     }
+}
+
+/// The subscriptions of a service: per producer one for copies and one for handlers, where it has such.
+fn subscriptions(app: &App, settings: &Settings) -> Result<Vec<Subscription>, Error> {
+    let http = reader::client()?;
+    let service = app.service();
+    let mut subscriptions = Vec::new();
+    for producer in service.producers() {
+        let peer = settings.peers.get(producer).ok_or_else(|| Error::Setting {
+            name: "FREEHOLD_PEERS".to_owned(),
+            problem: format!("does not say where {producer} is, whose messages are heard here"),
+        })?;
+        let copies = service.copies.iter().filter(|copy| copy.of.service == producer);
+        let sources: Vec<_> = copies
+            .map(|copy| replica::Source {
+                name: copy.name.clone(),
+                table: copy.of.table.clone(),
+                topic: copy.of.to_string(),
+                columns: copy.columns.clone(),
+            })
+            .collect();
+        let topics = service.hears(producer);
+        let mut effects = Vec::new();
+        if !sources.is_empty() {
+            effects.push(Effect::Copies(replica::Copies { sources }));
+        }
+        if !topics.is_empty() {
+            effects.push(Effect::Handlers(Handling {
+                app: app.clone(),
+                producer: producer.to_owned(),
+                topics,
+            }));
+        }
+        subscriptions.extend(effects.into_iter().map(|effect| Subscription {
+            pool: app.pool().clone(),
+            freehold: settings.freehold.clone(),
+            instance: settings.instance.clone(),
+            peer: peer.clone(),
+            http: http.clone(),
+            effect,
+            state: Arc::new(RwLock::new(State::Starting)),
+        }));
+    }
+    Ok(subscriptions)
 }
 
 fn pool(settings: &Settings) -> Result<Pool, Error> {

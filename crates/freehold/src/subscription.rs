@@ -1,25 +1,25 @@
-//! Transport to effect: follows one producer, applies what it says, and moves the cursors in the same transaction.
+//! Transport to effect: follows one producer, and lets what it says take effect in the transaction that moves the cursors.
 //!
-//! One statement per batch: `advance` compares and moves the cursors, `apply_<copy>` writes the copies. If the
-//! process dies before it committed, the batch comes again; if after, the cursor tells that it is done.
+//! A service has up to two subscriptions to a producer: one keeps its [copies](crate::replica) true, one feeds its
+//! [handlers](crate::effect). If the process dies before it committed, the batch comes again; if after, the cursor tells that it
+//! is done.
 
-use std::collections::HashMap;
+mod heard;
+
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
-use tokio_postgres::types::ToSql;
 
+pub(crate) use heard::{Cursors, Heard};
+
+use crate::effect::{HANDLERS, Handling};
 use crate::error::Error;
-use crate::install::derived;
-use crate::message::{Batch, Message};
-use crate::pg::{ident, place};
-use crate::replica;
+use crate::message::Batch;
+use crate::pg::place;
+use crate::replica::{COPIES, Copies};
 use crate::transport::reader::{Lines, Next, Peer};
-
-/// The name of the subscription that feeds the copies.
-pub(crate) const COPIES: &str = "copies";
 
 /// How long an instance that stopped answering keeps the others waiting.
 const LEASE_TTL: Duration = Duration::from_secs(5);
@@ -44,8 +44,8 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 /// A producer that starts at the same time as we do, or again, is not worth a line in the log before this.
 const TOLD_AFTER: Duration = Duration::from_secs(1);
 
-/// Attempts of one batch that lost a deadlock or a serialization conflict, before the stream is opened anew.
-const CONFLICTS_MAX: u32 = 20;
+/// How long an instance that met a newer release's work leaves the lease to others.
+const YIELD_WAIT: Duration = Duration::from_secs(12);
 
 /// A producer that this service follows.
 #[derive(Debug, Clone)]
@@ -60,10 +60,37 @@ pub struct Subscription {
     pub peer: Peer,
     /// The HTTP client.
     pub http: reqwest::Client,
-    /// The copies fed by it.
-    pub copies: Vec<replica::Source>,
+    /// What its messages do here.
+    pub effect: Effect,
     /// How it goes, for health and status.
     pub state: Arc<RwLock<State>>,
+}
+
+/// What messages do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// They keep copies true.
+    Copies(Copies),
+    /// They are handled.
+    Handlers(Handling),
+}
+
+impl Effect {
+    /// The name its cursors are kept under.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Copies(_) => COPIES,
+            Self::Handlers(_) => HANDLERS,
+        }
+    }
+
+    fn topics(&self) -> Vec<String> {
+        match self {
+            Self::Copies(copies) => copies.topics(),
+            Self::Handlers(handling) => handling.topics.clone(),
+        }
+    }
 }
 
 /// How a subscription goes.
@@ -78,23 +105,12 @@ pub enum State {
     Filling(String),
     /// Set when the stream is open.
     Live,
+    /// What is heard is a newer release's to handle: the lease is left to it for a while.
+    Yielding(String),
     /// The producer or the database does not answer; tried again by itself.
     Waiting(String),
     /// The producer is not the one we followed: its epoch or its log changed. An operator must act.
     Halted(String),
-}
-
-/// Where the cursors of one producer stand.
-struct Cursors {
-    epoch: i32,
-    /// By topic: position covered, position of the last message.
-    topics: HashMap<String, (i64, i64)>,
-}
-
-impl Cursors {
-    fn after(&self) -> i64 {
-        self.topics.values().map(|(position, _)| *position).min().unwrap_or(0)
-    }
 }
 
 /// Runs until dropped.
@@ -131,6 +147,9 @@ pub async fn run(subscription: Subscription) {
                 }
             }
         }
+        if subscription.yields() {
+            tokio::time::sleep(YIELD_WAIT).await;
+        }
         // Jitter: instances and services that failed together do not return together.
         tokio::time::sleep(wait.mul_f64(0.5 + fastrand::f64())).await;
         wait = (wait * 2).min(RETRY_MAX);
@@ -158,8 +177,16 @@ impl Subscription {
         self.state.read().is_ok_and(|held| matches!(*held, State::Halted(_)))
     }
 
+    fn yields(&self) -> bool {
+        self.state.read().is_ok_and(|held| matches!(*held, State::Yielding(_)))
+    }
+
     /// Sets what the error means for the state; true if an operator must act.
     fn note(&self, error: &Error) -> bool {
+        if let Error::Newer { .. } = error {
+            self.set(State::Yielding(error.to_string()));
+            return true;
+        }
         let halted = matches!(error, Error::Diverged { .. });
         self.set(if halted {
             State::Halted(error.to_string())
@@ -175,14 +202,13 @@ impl Subscription {
             self.set(State::Standby);
             return Ok(());
         }
-        for copy in &self.copies {
-            if !replica::is_live(self, copy).await? {
-                self.set(State::Filling(copy.name.clone()));
-                replica::fill(self, copy).await?;
-            }
+        if let Effect::Copies(copies) = &self.effect {
+            copies
+                .fill(self, |copy| self.set(State::Filling(copy.to_owned())))
+                .await?;
         }
-        let topics: Vec<String> = self.copies.iter().map(|c| c.topic.clone()).collect();
-        let mut cursors = self.cursors(&topics).await?;
+        let topics = self.effect.topics();
+        let mut cursors = Cursors::read(self, self.effect.name(), &topics).await?;
         let mut lines = Lines::feed(&self.http, &self.peer, &topics, cursors.after()).await?;
         // A producer that halted us has to say something right first.
         if !self.is_halted() {
@@ -220,12 +246,28 @@ impl Subscription {
         if !self.hold_lease().await? {
             return Ok(false);
         }
-        for copy in &self.copies {
-            if !replica::is_live(self, copy).await? {
-                return Ok(false);
-            }
+        match &self.effect {
+            Effect::Copies(copies) => copies.are_live(self).await,
+            Effect::Handlers(_) => Ok(true),
         }
-        Ok(true)
+    }
+
+    /// Lets the batches take effect, or leaves everything as it was.
+    async fn take(&self, batches: &[Batch<'_>], cursors: &mut Cursors) -> Result<(), Error> {
+        if let (Effect::Handlers(handling), Some(batch)) = (&self.effect, batches.first())
+            && cursors.begin(batch.epoch, &handling.topics)
+        {
+            handling.begin(batch.epoch).await?;
+        }
+        let heard = Heard::check(&self.peer.service, batches, cursors)?;
+        self.set(State::Live);
+        if heard.upto <= cursors.after() {
+            return Ok(());
+        }
+        match &self.effect {
+            Effect::Copies(copies) => copies.take(self, &heard, cursors).await,
+            Effect::Handlers(handling) => handling.take(&heard, cursors).await,
+        }
     }
 
     fn broken(&self, problem: String) -> Error {
@@ -238,204 +280,11 @@ impl Subscription {
     async fn hold_lease(&self) -> Result<bool, Error> {
         let client = self.pool.get().await?;
         let ttl_ms = i32::try_from(LEASE_TTL.as_millis()).unwrap_or(i32::MAX);
-        let task = format!("{COPIES}:{}", self.peer.service);
+        let task = format!("{}:{}", self.effect.name(), self.peer.service);
         let statement = client
             .prepare_cached(&place("select freehold.hold_lease($1, $2, $3)", &self.freehold))
             .await?;
         let held = client.query_one(&statement, &[&task, &self.instance, &ttl_ms]).await?;
         Ok(held.get::<_, Option<bool>>(0) == Some(true))
     }
-
-    fn diverged(&self, problem: String) -> Error {
-        Error::Diverged {
-            producer: self.peer.service.clone(),
-            problem,
-        }
-    }
-
-    /// Where the topics stand that this process follows; an instance of another version may follow others.
-    async fn cursors(&self, topics: &[String]) -> Result<Cursors, Error> {
-        let client = self.pool.get().await?;
-        let statement = client
-            .prepare_cached(&place(
-                "select topic, epoch, position, seen
-                 from freehold.cursor
-                 where subscription = $1
-                   and producer = $2
-                   and topic = any ($3)",
-                &self.freehold,
-            ))
-            .await?;
-        let rows = client
-            .query(&statement, &[&COPIES, &self.peer.service, &topics])
-            .await?;
-        let epoch = rows.first().map_or(1, |row| row.get(1));
-        let topics = rows.iter().map(|row| (row.get(0), (row.get(2), row.get(3)))).collect();
-        Ok(Cursors { epoch, topics })
-    }
-
-    /// Applies batches that follow each other and moves the cursors, or leaves both as they were.
-    async fn take(&self, batches: &[Batch<'_>], cursors: &mut Cursors) -> Result<(), Error> {
-        let folded = self.fold(batches, cursors)?;
-        self.set(State::Live);
-        if folded.upto <= cursors.after() {
-            return Ok(());
-        }
-        let mut attempt = 0;
-        loop {
-            match self.write(&folded, cursors).await {
-                Ok(()) => break,
-                Err(Error::Postgres(error)) if is_conflict(&error) && attempt < CONFLICTS_MAX => {
-                    attempt += 1;
-                    let pause = Duration::from_millis(2 << attempt.min(7));
-                    tokio::time::sleep(pause.mul_f64(fastrand::f64())).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        for (topic, (position, seen)) in &mut cursors.topics {
-            *position = (*position).max(folded.upto);
-            if let Some(last) = folded.last.get(topic.as_str()) {
-                *seen = last.0;
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that nothing is missing, drops what is done already, and keeps the newest message of each key.
-    fn fold<'b>(&self, batches: &'b [Batch<'b>], cursors: &Cursors) -> Result<Folded<'b>, Error> {
-        let mut folded = Folded {
-            upto: cursors.after(),
-            ..Folded::default()
-        };
-        for batch in batches {
-            if batch.epoch != cursors.epoch {
-                return Err(self.diverged(format!(
-                    "epoch {} where {} was followed: the producer was restored; its copies here must be rebuilt",
-                    batch.epoch, cursors.epoch
-                )));
-            }
-            if batch.after > folded.upto {
-                let problem = format!("a batch behind {} where {} was due", batch.after, folded.upto);
-                return Err(self.diverged(problem));
-            }
-            for message in &batch.messages {
-                let Some((position, seen)) = cursors.topics.get(&*message.topic) else {
-                    continue;
-                };
-                if message.position <= folded.upto.max(*position) {
-                    continue;
-                }
-                let seen = folded.last.get(&*message.topic).map_or(*seen, |last| last.0);
-                if message.prev != seen {
-                    return Err(self.diverged(format!(
-                        "{} misses a message: position {} follows {}, {} was seen",
-                        message.topic, message.position, message.prev, seen
-                    )));
-                }
-                let hash = hex::decode(&*message.hash).map_err(|error| self.broken(error.to_string()))?;
-                folded.last.insert(&message.topic, (message.position, hash));
-                folded
-                    .topics
-                    .entry(&message.topic)
-                    .or_default()
-                    .insert(&message.subject, message);
-            }
-            folded.upto = folded.upto.max(batch.upto);
-        }
-        Ok(folded)
-    }
-
-    /// One statement, one transaction.
-    async fn write(&self, folded: &Folded<'_>, cursors: &Cursors) -> Result<(), Error> {
-        let topics: Vec<&str> = cursors.topics.keys().map(String::as_str).collect();
-        let after: Vec<i64> = cursors.topics.values().map(|(position, _)| *position).collect();
-        let last: Vec<_> = topics.iter().map(|topic| folded.last.get(topic)).collect();
-        let seen: Vec<Option<i64>> = last.iter().map(|l| l.map(|l| l.0)).collect();
-        let hashes: Vec<Option<&[u8]>> = last.iter().map(|l| l.map(|l| l.1.as_slice())).collect();
-        let mut sql = String::from("select freehold.advance($1, $2, $3, $4, $5, $6, $7, $8)");
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![
-            &COPIES,
-            &self.peer.service,
-            &cursors.epoch,
-            &folded.upto,
-            &topics,
-            &after,
-            &seen,
-            &hashes,
-        ];
-        let mut columns = Vec::new();
-        for copy in &self.copies {
-            if let Some(messages) = folded.topics.get(copy.topic.as_str()) {
-                columns.push((copy, Columns::of(messages)));
-            }
-        }
-        for (copy, rows) in &columns {
-            let n = parameters.len();
-            sql += &format!(
-                ", freehold.{}(${}::text::json, ${}, ${}, ${})",
-                ident::quote(&derived("apply", &copy.name)),
-                n + 1,
-                n + 2,
-                n + 3,
-                n + 4
-            );
-            parameters.extend::<[&(dyn ToSql + Sync); 4]>([&rows.data, &rows.keys, &rows.versions, &rows.removed]);
-        }
-        let client = self.pool.get().await?;
-        let statement = client.prepare_cached(&place(&sql, &self.freehold)).await?;
-        client.query_one(&statement, &parameters).await?;
-        Ok(())
-    }
-}
-
-/// Batches without repeats and without what their newer messages make moot.
-#[derive(Default)]
-struct Folded<'b> {
-    /// They cover everything up to here.
-    upto: i64,
-    /// By topic and key: the newest message.
-    topics: HashMap<&'b str, HashMap<&'b str, &'b Message<'b>>>,
-    /// By topic: position and hash of the last message.
-    last: HashMap<&'b str, (i64, Vec<u8>)>,
-}
-
-/// A topic's messages as the parameters of `apply_<copy>`: the bodies joined, their bytes untouched.
-struct Columns<'b> {
-    data: String,
-    keys: Vec<&'b str>,
-    versions: Vec<i64>,
-    removed: Vec<bool>,
-}
-
-impl<'b> Columns<'b> {
-    fn of(messages: &HashMap<&'b str, &'b Message<'b>>) -> Self {
-        let size: usize = messages.values().map(|m| m.data.get().len() + 1).sum();
-        let mut columns = Self {
-            data: String::with_capacity(size + 2),
-            keys: Vec::with_capacity(messages.len()),
-            versions: Vec::with_capacity(messages.len()),
-            removed: Vec::with_capacity(messages.len()),
-        };
-        columns.data.push('[');
-        for (key, message) in messages {
-            if !columns.keys.is_empty() {
-                columns.data.push(',');
-            }
-            columns.data.push_str(message.data.get());
-            columns.keys.push(key);
-            columns.versions.push(message.version);
-            columns.removed.push(message.is_deletion());
-        }
-        columns.data.push(']');
-        columns
-    }
-}
-
-/// Whether the statement lost against another one and may simply be repeated.
-fn is_conflict(error: &tokio_postgres::Error) -> bool {
-    use tokio_postgres::error::SqlState;
-    error
-        .code()
-        .is_some_and(|code| *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE)
 }

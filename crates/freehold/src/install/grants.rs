@@ -9,13 +9,28 @@ use super::derived;
 use crate::pg::ident;
 
 /// The library's functions that a service process calls; what they touch is written by nobody else.
-const CALLED_BY_APP: [&str; 6] = [
+const CALLED_BY_APP: [&str; 9] = [
     "emit(text, text, json)",
     "hold_lease(text, text, integer)",
     "sequence(integer)",
     "broken_link(bigint, bigint)",
     "advance(text, text, integer, bigint, text[], bigint[], bigint[], bytea[])",
     "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
+    "send(text, text, text, json)",
+    "keep_saga(uuid, text, json, json, text, text[], text[], text[], integer[], text[], text[], text[], text[], text[], text[], bigint[])",
+    "answer(uuid, text, text, text, text, json, text, uuid, text, text)",
+];
+
+/// What handlers and sagas keep: the service's own bookkeeping, which nobody outside it relies on.
+const KEPT_BY_APP: [(&str, &str); 8] = [
+    ("obeyed", "insert"),
+    ("parked_key", "insert, update, delete"),
+    ("parked", "insert, delete"),
+    ("skipped", "insert"),
+    ("due", "insert, update, delete"),
+    ("saga", "insert, update"),
+    ("saga_history", "insert"),
+    ("saga_definition", "insert, update"),
 ];
 
 /// Revokes what earlier manifests gave, then grants what this one gives.
@@ -52,6 +67,9 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
     }
     for function in CALLED_BY_APP {
         let _ = writeln!(sql, "grant execute on function freehold.{function} to {app};");
+    }
+    for (table, may) in KEPT_BY_APP {
+        let _ = writeln!(sql, "grant {may} on freehold.{table} to {app};");
     }
     // Views of the service's own: readable like the tables they show, and nothing more.
     let _ = writeln!(

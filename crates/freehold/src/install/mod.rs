@@ -25,10 +25,12 @@ use crate::error::Error;
 use crate::pg::{catalog, ident};
 
 /// The library's own tables and functions, in the order they build on each other.
-const BASE: [&str; 3] = [
+const BASE: [&str; 5] = [
     include_str!("../../sql/1_outbox.sql"),
     include_str!("../../sql/2_log.sql"),
     include_str!("../../sql/3_copy.sql"),
+    include_str!("../../sql/4_handlers.sql"),
+    include_str!("../../sql/5_sagas.sql"),
 ];
 
 /// Bytes that PostgreSQL keeps of a name.

@@ -111,13 +111,35 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
     ))
 }
 
-/// The declared domain events, which `freehold.emit` accepts.
+/// The declared domain events, which `freehold.emit` accepts, and the commands and replies that `freehold.send` does.
 pub(super) fn event_types(service: &Service) -> String {
-    let declared: Vec<String> = service.publishes.iter().map(|t| ident::literal(t)).collect();
+    let array = |texts: &[String]| {
+        let quoted: Vec<String> = texts.iter().map(|t| ident::literal(t)).collect();
+        format!("array[{}]::text[]", quoted.join(", "))
+    };
+    let (mut types, mut topics) = (Vec::new(), Vec::new());
+    for command in &service.sends {
+        if let Some((to, _)) = command.split_once('.') {
+            types.push(command.clone());
+            topics.push(format!("{to}.commands"));
+        }
+    }
+    for command in &service.commands {
+        for from in command.from.iter().filter(|from| **from != service.name) {
+            for outcome in ["done", "refused"] {
+                types.push(format!("{}.{outcome}", command.name));
+                topics.push(format!("{from}.replies"));
+            }
+        }
+    }
     format!(
         "delete from freehold.event_type;\n\
-         insert into freehold.event_type (type) select unnest(array[{}]::text[]);\n",
-        declared.join(", ")
+         insert into freehold.event_type (type) select unnest({});\n\
+         delete from freehold.sent_type;\n\
+         insert into freehold.sent_type (type, topic) select * from unnest({}, {});\n",
+        array(&service.publishes),
+        array(&types),
+        array(&topics),
     )
 }
 

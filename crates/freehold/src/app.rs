@@ -1,0 +1,80 @@
+//! A running service as its own code sees it: routes begin transactions on it, tasks share it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use freehold_manifest::model;
+
+use crate::error::Result;
+use crate::handler::Handlers;
+use crate::saga::Runnable;
+use crate::sequencer::Signals;
+use crate::trace;
+use crate::tx::Tx;
+
+/// The service, for its own routes: `State(app): State<App>`.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) service: model::Service,
+    pub(crate) pool: Pool,
+    pub(crate) freehold: String,
+    pub(crate) signals: Signals,
+    pub(crate) handlers: Handlers,
+    pub(crate) sagas: HashMap<&'static str, Box<dyn Runnable>>,
+}
+
+impl App {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// Begins a transaction. It belongs to the request's trace, if there is a request.
+    ///
+    /// # Errors
+    /// [`Error::Pool`](crate::Error::Pool) when no connection comes free in time, [`Error::Postgres`](crate::Error::Postgres)
+    /// when the database does not answer.
+    pub async fn begin(&self) -> Result<Tx> {
+        Tx::begin(self, trace::current()).await
+    }
+
+    /// The service's manifest.
+    #[must_use]
+    pub fn service(&self) -> &model::Service {
+        &self.0.service
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    pub(crate) fn freehold(&self) -> &str {
+        &self.0.freehold
+    }
+
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.0.signals
+    }
+
+    pub(crate) fn handlers(&self) -> &Handlers {
+        &self.0.handlers
+    }
+
+    pub(crate) fn saga(&self, name: &str) -> Option<&dyn Runnable> {
+        self.0.sagas.get(name).map(|saga| &**saga)
+    }
+
+    pub(crate) fn sagas(&self) -> impl Iterator<Item = &dyn Runnable> {
+        self.0.sagas.values().map(|saga| &**saga)
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App")
+            .field("service", &self.0.service.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! Sagas: work that spans services, to its end or undone.
+//!
+//! A saga is a row in the database of the service that orchestrates it; commands and replies are messages like any other.
+//! [`steps`] is how one is written down, [`engine`] decides what is next, the [`orchestrator`] does it in a transaction, and
+//! the [`participant`] is the other end: it obeys a command once, and answers it as often as it is asked.
+
+// Written down
+pub(crate) mod steps;
+// Decided
+pub mod engine;
+// Done
+pub(crate) mod orchestrator;
+pub(crate) mod participant;
+pub(crate) mod store;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use orchestrator::{Answer, Started};
+pub use steps::{
+    Before, Call, CallStep, Called, InvokeStep, LocalFn, LocalStep, Plain, Steps, Undoable, call, invoke, local,
+};
+
+use crate::error::{Error, Result};
+use crate::tx::Tx;
+use engine::{Direction, Shape};
+use steps::{Definition, Way};
+
+/// A saga: a serde type whose fields are its saved state.
+///
+/// Fields may be added later with `#[serde(default)]`. Steps may be added or taken away with a higher `VERSION` and
+/// [`since`](LocalStep::since) or [`until`](LocalStep::until): a saga ends under the version it was started under.
+pub trait Saga: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Stored, so it outlives the program: `place_order`.
+    const NAME: &'static str;
+    /// The version of the definition that new sagas are started under.
+    const VERSION: u32 = 1;
+
+    /// What it is about: the key of its messages. One saga of a name runs at a time for a key.
+    fn key(&self) -> String;
+
+    /// Its steps.
+    fn steps() -> Steps<Self>
+    where
+        Self: Sized;
+}
+
+/// A step's command, or the idempotency key of its call: the same for every attempt, so a repeat is recognised.
+#[must_use]
+pub fn step_id(saga: Uuid, step: &str, direction: Direction, round: u32) -> Uuid {
+    Uuid::new_v5(&saga, format!("{step}/{}/{round}", direction.word()).as_bytes())
+}
+
+/// A registered saga without its type.
+pub(crate) trait Runnable: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> u32;
+    fn shape(&self, version: u32) -> Shape;
+    /// The commands its steps send.
+    fn commands(&self) -> Vec<&'static str>;
+    /// Makes a local step; `data` is changed only if it succeeds.
+    fn local<'t>(
+        &'t self,
+        step: &'t str,
+        direction: Direction,
+        data: &'t mut Value,
+        tx: &'t mut Tx,
+    ) -> BoxFuture<'t, Result<()>>;
+    /// The command of a step: its name and its body.
+    fn command(&self, step: &str, direction: Direction, data: &Value) -> Result<(&'static str, Value)>;
+    /// Takes a step's answer into `data`.
+    fn reply(&self, step: &str, data: &mut Value, answer: Value) -> Result<()>;
+    /// Makes a call outside.
+    fn call(
+        &self,
+        step: &str,
+        direction: Direction,
+        data: Value,
+        call: Call,
+    ) -> Result<BoxFuture<'static, Result<Called<Value>>>>;
+}
+
+/// A saga of type `S`, registered.
+pub(crate) struct Registered<S>(Definition<S>);
+
+impl<S: Saga> Registered<S> {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(Definition::new()?))
+    }
+
+    fn way(&self, step: &str, direction: Direction) -> Result<&Way<S>> {
+        let found = self.0.step(step).and_then(|step| match direction {
+            Direction::Forward => Some(&step.forward),
+            Direction::Compensate => step.compensation.as_ref(),
+        });
+        found.ok_or_else(|| Error::Behaviour {
+            problem: format!("saga {} has no step {step} to {}", S::NAME, direction.word()),
+            remedy: "a step stays in the program, with `until`, as long as sagas of its versions run".to_owned(),
+        })
+    }
+
+    fn wrong_way(step: &str) -> Error {
+        Error::Behaviour {
+            problem: format!("step {step} of saga {} is made another way", S::NAME),
+            remedy: "a step that changes its way needs another name".to_owned(),
+        }
+    }
+}
+
+impl<S: Saga> Runnable for Registered<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+
+    fn version(&self) -> u32 {
+        S::VERSION
+    }
+
+    fn shape(&self, version: u32) -> Shape {
+        self.0.shape(version)
+    }
+
+    fn commands(&self) -> Vec<&'static str> {
+        self.0.commands()
+    }
+
+    fn local<'t>(
+        &'t self,
+        step: &'t str,
+        direction: Direction,
+        data: &'t mut Value,
+        tx: &'t mut Tx,
+    ) -> BoxFuture<'t, Result<()>> {
+        Box::pin(async move {
+            let Way::Local(f) = self.way(step, direction)? else {
+                return Err(Self::wrong_way(step));
+            };
+            let mut saga: S = serde_json::from_value(data.clone())?;
+            f(&mut saga, tx).await?;
+            *data = serde_json::to_value(saga)?;
+            Ok(())
+        })
+    }
+
+    fn command(&self, step: &str, direction: Direction, data: &Value) -> Result<(&'static str, Value)> {
+        let Way::Invoke(name, build) = self.way(step, direction)? else {
+            return Err(Self::wrong_way(step));
+        };
+        let saga: S = serde_json::from_value(data.clone())?;
+        Ok((name, build(&saga)?))
+    }
+
+    fn reply(&self, step: &str, data: &mut Value, answer: Value) -> Result<()> {
+        let Some(apply) = self.0.step(step).and_then(|step| step.reply.as_ref()) else {
+            return Ok(());
+        };
+        let mut saga: S = serde_json::from_value(data.clone())?;
+        apply(&mut saga, answer)?;
+        *data = serde_json::to_value(saga)?;
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        step: &str,
+        direction: Direction,
+        data: Value,
+        call: Call,
+    ) -> Result<BoxFuture<'static, Result<Called<Value>>>> {
+        let Way::Call(f) = self.way(step, direction)? else {
+            return Err(Self::wrong_way(step));
+        };
+        Ok(f(serde_json::from_value(data)?, call))
+    }
+}

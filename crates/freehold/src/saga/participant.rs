@@ -1,0 +1,183 @@
+//! The other end of a saga's step: a command takes effect once, and is answered as often as it comes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::engine::Direction;
+use crate::error::{Error, Result};
+use crate::message::Received;
+use crate::tx::{Part, Tx};
+
+/// A command's body.
+#[derive(Debug, Serialize)]
+pub(crate) struct Envelope {
+    /// The same for every repeat.
+    pub(crate) id: Uuid,
+    /// Whose step it is; none for a command of nobody's saga, which is not answered.
+    pub(crate) saga: Option<Uuid>,
+    pub(crate) step: Option<String>,
+    pub(crate) direction: Direction,
+    /// A compensation: the command it undoes.
+    pub(crate) voids: Option<Uuid>,
+    pub(crate) data: Value,
+}
+
+#[derive(Deserialize)]
+struct Asked<'a> {
+    id: Uuid,
+    saga: Option<Uuid>,
+    step: Option<String>,
+    direction: Direction,
+    voids: Option<Uuid>,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+impl Envelope {
+    /// Sends it to the service that its name begins with.
+    pub(crate) async fn send(&self, tx: &Tx, name: &str, key: &str) -> Result<()> {
+        let to = name.split_once('.').map_or(name, |(service, _)| service);
+        let sql = tx.place("select freehold.send($1, $2, $3, $4::text::json)");
+        tx.query_one(
+            &sql,
+            &[&format!("{to}.commands"), &name, &key, &serde_json::to_string(self)?],
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+/// What became of a command that was here before.
+struct Before {
+    outcome: String,
+    reason: Option<String>,
+    data: Option<String>,
+}
+
+/// A command arrived: obeyed if it is new, answered in any case.
+pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
+    let asked: Asked<'_> = serde_json::from_str(received.data.get())?;
+    if let Some(before) = seen(tx, asked.id).await? {
+        let again = Answered {
+            outcome: &before.outcome,
+            reason: before.reason,
+            data: before.data,
+        };
+        return answer(tx, received, &asked, again).await;
+    }
+    if let (Direction::Compensate, Some(forward)) = (asked.direction, asked.voids) {
+        let took_effect = match seen(tx, forward).await? {
+            Some(before) => before.outcome == "done",
+            None => {
+                void(tx, received, forward).await?;
+                false
+            }
+        };
+        if !took_effect {
+            let nothing = Answered {
+                outcome: "done",
+                reason: None,
+                data: None,
+            };
+            return answer(tx, received, &asked, nothing).await;
+        }
+    }
+    let app = tx.app().clone();
+    let declared = app.service().commands.iter().find(|c| c.name == received.kind);
+    if declared.is_some_and(|command| !command.from.contains(&received.producer)) {
+        return Err(Error::other(format!(
+            "{} may not send {}: `from` in [commands] does not name it",
+            received.producer, received.kind
+        )));
+    }
+    tx.part(Part::Begin).await?;
+    let made = app.handlers().command(&received.kind, asked.data.get(), tx).await;
+    let made = match made {
+        Some(Ok(reply)) => tx.part(Part::Keep).await.map(|()| reply),
+        Some(Err(error)) => Err(error),
+        None => Err(Error::other(format!("nothing here obeys {}", received.kind))),
+    };
+    match made {
+        Ok(reply) => {
+            let done = Answered {
+                outcome: "done",
+                reason: None,
+                data: Some(reply.to_string()),
+            };
+            answer(tx, received, &asked, done).await
+        }
+        Err(Error::Refused { code, detail }) => {
+            tx.part(Part::Undo).await?;
+            let refused = Answered {
+                outcome: "refused",
+                reason: Some(format!("{code}: {detail}")),
+                data: None,
+            };
+            answer(tx, received, &asked, refused).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn seen(tx: &Tx, command: Uuid) -> Result<Option<Before>> {
+    let sql = tx.place("select o.outcome, o.reason, o.data::text from freehold.obeyed o where o.command = $1");
+    let row = tx.query_opt(&sql, &[&command]).await?;
+    Ok(row.map(|row| Before {
+        outcome: row.get(0),
+        reason: row.get(1),
+        data: row.get(2),
+    }))
+}
+
+/// A command that has not come yet will do nothing when it does.
+async fn void(tx: &Tx, received: &Received, forward: Uuid) -> Result<()> {
+    let sql = tx.place(
+        "insert into freehold.obeyed (command, type, key, outcome, reason)
+         values ($1, $2, $3, 'voided', 'its compensation came first')",
+    );
+    tx.execute(&sql, &[&forward, &received.kind, &received.subject]).await?;
+    Ok(())
+}
+
+struct Answered<'a> {
+    outcome: &'a str,
+    reason: Option<String>,
+    data: Option<String>,
+}
+
+async fn answer(tx: &Tx, received: &Received, asked: &Asked<'_>, answered: Answered<'_>) -> Result<()> {
+    let Answered { outcome, reason, data } = answered;
+    if asked.saga.is_none() || received.producer == tx.app().service().name {
+        let sql = tx.place(
+            "insert into freehold.obeyed (command, type, key, outcome, reason, data)
+             values ($1, $2, $3, $4, $5, $6::text::json)
+             on conflict do nothing",
+        );
+        tx.execute(
+            &sql,
+            &[&asked.id, &received.kind, &received.subject, &outcome, &reason, &data],
+        )
+        .await?;
+        return Ok(());
+    }
+    let sql = tx.place("select freehold.answer($1, $2, $3, $4, $5, $6::text::json, $7, $8, $9, $10)");
+    tx.query_one(
+        &sql,
+        &[
+            &asked.id,
+            &received.kind,
+            &received.subject,
+            &outcome,
+            &reason,
+            &data,
+            &format!("{}.replies", received.producer),
+            &asked.saga,
+            &asked.step,
+            &asked.direction.word(),
+        ],
+    )
+    .await?;
+    Ok(())
+}

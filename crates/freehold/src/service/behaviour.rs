@@ -1,0 +1,223 @@
+//! What a service's own code registers, and whether the manifest says the same.
+
+use std::collections::HashMap;
+
+use axum::Router;
+use freehold_manifest::model;
+use freehold_manifest::{SourceFile, read_service};
+
+use super::Service;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::handler::{Command, Event, Handlers, OnCommand, OnEvent};
+use crate::saga::{Registered, Runnable, Saga, store};
+use crate::settings::Settings;
+
+/// The code of a service.
+#[derive(Default)]
+pub(super) struct Behaviour {
+    handlers: Handlers,
+    sagas: HashMap<&'static str, Box<dyn Runnable>>,
+    routes: Option<Router<App>>,
+    /// What was found wrong while registering; told at the start.
+    problem: Option<Error>,
+}
+
+impl std::fmt::Debug for Behaviour {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Behaviour")
+            .field("handlers", &self.handlers)
+            .field("sagas", &self.sagas.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// A service by the text of its `freehold.toml`; its settings come from the environment.
+    ///
+    /// ```no_run
+    /// # async fn example() -> freehold::Result<()> {
+    /// freehold::Service::open("service = \"greeter\"\nport = 7201")?.run().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Behaviour`] when the text is not a manifest; [`Error::Setting`] names a variable that is missing.
+    pub fn open(manifest: &str) -> Result<Self> {
+        let file = SourceFile {
+            path: "freehold.toml".to_owned(),
+            text: manifest.to_owned(),
+        };
+        let manifest = read_service(&file).map_err(|found| Error::Behaviour {
+            problem: found.first().map_or_else(
+                || "the manifest cannot be read".to_owned(),
+                |finding| format!("the manifest: {}", finding.message),
+            ),
+            remedy: "`freehold check` shows where".to_owned(),
+        })?;
+        Ok(Self::new(manifest, Settings::from_env()?))
+    }
+
+    /// Takes settings from elsewhere than the environment.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Registers what is done when an event is heard: `async fn(E, &mut Tx) -> Result<()>`.
+    #[must_use]
+    pub fn on<E: Event>(mut self, handler: impl for<'t> OnEvent<'t, E> + 'static) -> Self {
+        self.behaviour.handlers.on(handler);
+        self
+    }
+
+    /// Registers how a command is obeyed: `async fn(C, &mut Tx) -> Result<C::Reply>`.
+    #[must_use]
+    pub fn obey<C: Command>(mut self, handler: impl for<'t> OnCommand<'t, C> + 'static) -> Self {
+        if self.behaviour.handlers.obey(handler).is_some() {
+            self.behaviour.wrong(
+                format!("command {} is registered twice", C::NAME),
+                "one function obeys a command: take one `.obey(…)` away",
+            );
+        }
+        self
+    }
+
+    /// Registers a saga that this service runs.
+    #[must_use]
+    pub fn saga<S: Saga>(mut self) -> Self {
+        match Registered::<S>::new() {
+            Ok(saga) => {
+                self.behaviour.sagas.insert(S::NAME, Box::new(saga));
+            }
+            Err(error) => {
+                self.behaviour.problem.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// Adds routes of the service's own; their state is the [`App`]. They come before the library's.
+    #[must_use]
+    pub fn routes(mut self, routes: Router<App>) -> Self {
+        self.behaviour.routes = Some(match self.behaviour.routes.take() {
+            Some(before) => before.merge(routes),
+            None => routes,
+        });
+        self
+    }
+}
+
+type Taken = (Handlers, HashMap<&'static str, Box<dyn Runnable>>, Option<Router<App>>);
+
+impl Behaviour {
+    pub(super) fn take(self) -> Taken {
+        (self.handlers, self.sagas, self.routes)
+    }
+
+    fn wrong(&mut self, problem: String, remedy: &str) {
+        self.problem.get_or_insert(Error::Behaviour {
+            problem,
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    /// Compares what is registered with what the manifest declares, both ways.
+    ///
+    /// # Errors
+    /// [`Error::Behaviour`] names the first that only one of them has.
+    pub(super) fn agrees_with(&mut self, manifest: &model::Service) -> Result<()> {
+        if let Some(problem) = self.problem.take() {
+            return Err(problem);
+        }
+        let service = &manifest.name;
+        let wrong = |problem: String, remedy: String| Err(Error::Behaviour { problem, remedy });
+        let heard: Vec<&str> = self.handlers.events().collect();
+        for event in &heard {
+            if !manifest.subscribes.iter().any(|topic| covers(topic, event)) {
+                return wrong(
+                    format!("{service} has a handler for {event}, which its manifest does not subscribe to"),
+                    format!("add \"{event}\" to `subscribes`"),
+                );
+            }
+        }
+        for topic in &manifest.subscribes {
+            if !heard.iter().any(|event| covers(topic, event)) {
+                return wrong(
+                    format!("{service} subscribes to {topic}, but has no handler for it"),
+                    "register one with `.on(…)`, or take it out of `subscribes`".to_owned(),
+                );
+            }
+        }
+        let obeyed: Vec<&str> = self.handlers.commands().collect();
+        if let Some(command) = obeyed
+            .iter()
+            .find(|name| !manifest.commands.iter().any(|c| c.name == **name))
+        {
+            return wrong(
+                format!("{service} has a handler for {command}, which its manifest does not obey"),
+                format!("add `\"{command}\" = {{ from = [\"…\"] }}` under [commands]"),
+            );
+        }
+        if let Some(command) = manifest.commands.iter().find(|c| !obeyed.contains(&c.name.as_str())) {
+            return wrong(
+                format!(
+                    "{service} obeys {} by its manifest, but has no handler for it",
+                    command.name
+                ),
+                "register one with `.obey(…)`, or take it out of [commands]".to_owned(),
+            );
+        }
+        if let Some(saga) = self
+            .sagas
+            .keys()
+            .find(|name| !manifest.sagas.iter().any(|s| s == *name))
+        {
+            return wrong(
+                format!("{service} registers saga {saga}, which its manifest does not name"),
+                format!("add \"{saga}\" to `sagas`"),
+            );
+        }
+        if let Some(saga) = manifest
+            .sagas
+            .iter()
+            .find(|name| !self.sagas.contains_key(name.as_str()))
+        {
+            return wrong(
+                format!("{service} runs saga {saga} by its manifest, but does not register it"),
+                "register it with `.saga::<…>()`, or take it out of `sagas`".to_owned(),
+            );
+        }
+        for saga in self.sagas.values() {
+            if let Some(command) = saga.commands().iter().find(|c| !manifest.sends.iter().any(|s| s == *c)) {
+                return wrong(
+                    format!(
+                        "saga {} sends {command}, which the manifest of {service} does not name",
+                        saga.name()
+                    ),
+                    format!("add \"{command}\" to `sends`, and let its service obey {service}"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a subscription to `topic` hears `event`: it itself, or both events of a table.
+fn covers(topic: &str, event: &str) -> bool {
+    topic == event
+        || event
+            .strip_suffix(".changed")
+            .or_else(|| event.strip_suffix(".deleted"))
+            .is_some_and(|table| table == topic)
+}
+
+/// Compares the sagas' definitions with what still runs.
+pub(super) async fn define(app: &App) -> Result<()> {
+    let mut tx = app.begin().await?;
+    for saga in app.sagas() {
+        store::define(&mut tx, saga).await?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,232 @@
+//! A transaction of the service's database, with what must be atomic as its methods.
+//!
+//! Who began it commits. Dropped without a commit, its connection is closed and PostgreSQL rolls back.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::message::Received;
+use crate::pg::{ident, place};
+
+/// A transaction: queries as in `tokio-postgres`, and [`publish`](Tx::publish), [`start`](Tx::start), [`after`](Tx::after).
+pub struct Tx {
+    client: Option<Object>,
+    app: App,
+    received: Option<Arc<Received>>,
+    trace: Option<String>,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx")
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    pub(crate) async fn begin(app: &App, trace: Option<String>) -> Result<Self> {
+        let client = app.pool().get().await?;
+        let tx = Self {
+            client: Some(client),
+            app: app.clone(),
+            received: None,
+            trace,
+        };
+        tx.client()?.batch_execute(&format!("begin{}", tx.set_trace())).await?;
+        Ok(tx)
+    }
+
+    /// The message being handled; none outside a handler.
+    #[must_use]
+    pub fn received(&self) -> Option<&Received> {
+        self.received.as_deref()
+    }
+
+    /// The trace this work belongs to, as a W3C `traceparent`; what is published carries it on.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.trace.as_deref()
+    }
+
+    /// Runs a query and returns its rows. The statement is prepared once per connection.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`]; the transaction can then only be rolled back, which the library does for a handler.
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query(&statement, parameters).await?)
+    }
+
+    /// Runs a query that gives exactly one row.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`], also for no row or several.
+    pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query_one(&statement, parameters).await?)
+    }
+
+    /// Runs a query that gives one row or none.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`], also for several rows.
+    pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.query_opt(&statement, parameters).await?)
+    }
+
+    /// Runs a statement and returns how many rows it touched.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`].
+    pub async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
+        let client = self.client()?;
+        let statement = client.prepare_cached(sql).await?;
+        Ok(client.execute(&statement, parameters).await?)
+    }
+
+    /// The connection itself, for what the methods here do not offer. It is inside the transaction: do not end that.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] when the connection was given up.
+    pub fn client(&self) -> Result<&Object> {
+        self.client.as_ref().ok_or(Error::Gone)
+    }
+
+    /// Makes everything of this transaction take effect, and wakes what carries it on.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`]: nothing took effect, unless the connection was lost in the very commit; then it is not known.
+    pub async fn commit(mut self) -> Result<()> {
+        let client = self.client.take().ok_or(Error::Gone)?;
+        // A failed transaction would answer COMMIT with a rollback and no error.
+        let (sound, committed) = tokio::join!(client.batch_execute("select"), client.batch_execute("commit"));
+        if let Err(error) = sound.and(committed) {
+            drop(Object::take(client));
+            return Err(error.into());
+        }
+        drop(client);
+        self.app.signals().written.notify_one();
+        self.app.signals().due.notify_one();
+        Ok(())
+    }
+
+    /// Gives everything of this transaction up.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`] when the connection was lost, which gives it up too.
+    pub async fn rollback(mut self) -> Result<()> {
+        let client = self.client.take().ok_or(Error::Gone)?;
+        let ended = client.batch_execute("rollback").await;
+        if ended.is_err() {
+            drop(Object::take(client));
+        }
+        Ok(ended?)
+    }
+
+    /// Publishes a fact under its key, in this transaction; returns the key's new version.
+    ///
+    /// Facts of one key are heard in the order of their transactions. The manifest must list the event in `publishes`.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`] with FH005 when it does not; what a constraint of the outbox says when it is too large.
+    pub async fn publish<E: crate::handler::Event>(&mut self, key: impl std::fmt::Display, event: &E) -> Result<i64> {
+        let sql = self.place("select freehold.emit($1, $2, $3::text::json)");
+        let payload = serde_json::to_string(event)?;
+        let row = self.query_one(&sql, &[&E::NAME, &key.to_string(), &payload]).await?;
+        Ok(row.get(0))
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// A statement of the library's own in the service's placement.
+    pub(crate) fn place<'s>(&self, sql: &'s str) -> std::borrow::Cow<'s, str> {
+        place(sql, self.app.freehold())
+    }
+
+    /// Opens the part of this transaction that handles one message, under that message's trace.
+    pub(crate) async fn enter(&mut self, received: Arc<Received>) -> Result<()> {
+        self.trace.clone_from(&received.traceparent);
+        self.received = Some(received);
+        let sql = format!("savepoint message{}", self.set_trace());
+        Ok(self.client()?.batch_execute(&sql).await?)
+    }
+
+    /// Closes that part: what it did stands or falls with the transaction. Constraints that wait for the commit are asked
+    /// now, so that this message answers for its own violations.
+    pub(crate) async fn leave(&mut self) -> Result<()> {
+        self.received = None;
+        let sql = "set constraints all immediate; release savepoint message; set constraints all deferred";
+        Ok(self.client()?.batch_execute(sql).await?)
+    }
+
+    /// Undoes that part, whatever state it is in.
+    pub(crate) async fn undo(&mut self) -> Result<()> {
+        self.received = None;
+        let sql = "rollback to savepoint message; release savepoint message";
+        Ok(self.client()?.batch_execute(sql).await?)
+    }
+
+    /// Runs something in a part of its own, which is undone when it fails.
+    pub(crate) async fn part(&mut self, name: Part) -> Result<()> {
+        Ok(self.client()?.batch_execute(name.statement()).await?)
+    }
+
+    /// Asks the server to give up the statement that an abandoned function was waiting for.
+    pub(crate) async fn cancel(&self) {
+        if let Ok(client) = self.client() {
+            let asked = client.cancel_token().cancel_query(tokio_postgres::NoTls).await;
+            if let Err(error) = asked {
+                tracing::debug!(%error, "a statement could not be cancelled");
+            }
+        }
+    }
+
+    fn set_trace(&self) -> String {
+        match &self.trace {
+            Some(trace) => format!("; set local fh.traceparent = {}", ident::literal(trace)),
+            None => "; set local fh.traceparent = ''".to_owned(),
+        }
+    }
+}
+
+/// The part of a transaction in which a saga's step is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    /// Before it.
+    Begin,
+    /// It stands.
+    Keep,
+    /// It is undone.
+    Undo,
+}
+
+impl Part {
+    fn statement(self) -> &'static str {
+        match self {
+            Self::Begin => "savepoint step",
+            Self::Keep => "set constraints all immediate; release savepoint step; set constraints all deferred",
+            Self::Undo => "rollback to savepoint step; release savepoint step",
+        }
+    }
+}
+
+impl Drop for Tx {
+    /// A connection inside a transaction does not go back to the pool.
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
