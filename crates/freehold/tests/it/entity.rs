@@ -124,6 +124,9 @@ fn service() -> Service {
         port: 0,
         publishes: Vec::new(),
         subscribes: Vec::new(),
+        program: None,
+        sends: Vec::new(),
+        commands: Vec::new(),
         sagas: Vec::new(),
         owns: vec![
             table("products"),

@@ -311,6 +311,13 @@ impl Home {
         client
     }
 
+    /// How the application role connects.
+    pub(crate) fn app_config(&self) -> Config {
+        let mut config = self.config.clone();
+        config.user(&self.names.app);
+        config
+    }
+
     /// A connection of the application role.
     pub(crate) async fn app(&self) -> Client {
         let mut config = self.config.clone();

@@ -1,5 +1,6 @@
 //! The library against a real PostgreSQL.
 
+mod behaviour;
 mod copies;
 mod entity;
 mod entity_catalog;

@@ -1,0 +1,112 @@
+//! Services with behaviour, running in this process.
+
+use std::collections::BTreeMap;
+
+use freehold::settings::Supervision;
+use freehold::transport::reader::Peer;
+use freehold::{Service, Settings};
+use tokio::task::JoinSet;
+
+use super::{Buy, bought, obey_release, obey_reserve};
+use crate::fixture::{Home, Stage, TOKEN, number, until};
+
+/// A free port of this machine; taken again by the service a moment later.
+pub(super) async fn port() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    listener.local_addr().expect("a bound socket").port()
+}
+
+/// Settings of a service whose peers answer at these ports.
+pub(super) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings {
+    let peers = peers.iter().map(|(name, port)| {
+        let peer = Peer {
+            service: (*name).to_owned(),
+            url: format!("http://127.0.0.1:{port}"),
+            token: TOKEN.to_owned(),
+        };
+        ((*name).to_owned(), peer)
+    });
+    Settings {
+        system: "t".to_owned(),
+        database: home.app_config(),
+        schema: home.names.schema.clone(),
+        freehold: home.names.freehold.clone(),
+        listen: Some(format!("127.0.0.1:{own}")),
+        pool: 8,
+        accepts: vec![("anyone".to_owned(), TOKEN.to_owned())],
+        peers: peers.collect::<BTreeMap<_, _>>(),
+        instance: "one".to_owned(),
+        supervised: Supervision::None,
+    }
+}
+
+/// Both services at work until this is dropped.
+pub(super) struct Acting {
+    pub(super) buyer: u16,
+    tasks: JoinSet<()>,
+}
+
+impl Acting {
+    pub(super) async fn both(stage: &Stage) -> Self {
+        let mut acting = Self {
+            buyer: port().await,
+            tasks: JoinSet::new(),
+        };
+        let store = port().await;
+        acting.run(buyer(stage, acting.buyer, store));
+        acting.run(shop(stage, store, acting.buyer));
+        acting
+    }
+
+    pub(super) fn run(&mut self, service: Service) {
+        self.tasks.spawn(async move {
+            service.run().await.expect("the service runs");
+        });
+    }
+}
+
+pub(super) fn buyer(stage: &Stage, own: u16, store: u16) -> Service {
+    let home = stage.home("buyer");
+    Service::new(home.service.clone(), settings(home, own, &[("store", store)]))
+        .saga::<Buy>()
+        .routes(super::sagas::routes())
+}
+
+pub(super) fn shop(stage: &Stage, own: u16, buyer: u16) -> Service {
+    let home = stage.home("store");
+    Service::new(home.service.clone(), settings(home, own, &[("buyer", buyer)]))
+        .on(bought)
+        .obey(obey_reserve)
+        .obey(obey_release)
+}
+
+/// Waits until every saga has ended and everything that was said has been heard.
+pub(super) async fn quiet(stage: &Stage) {
+    let (buyer, store) = (stage.home("buyer"), stage.home("store"));
+    let open = buyer.place("select count(*) from freehold.saga where state not in ('completed', 'compensated')");
+    until("every saga ends", || async { number(&buyer.sql, &open).await == 0 }).await;
+    for (speaker, hearer) in [(buyer, store), (store, buyer)] {
+        until("everything said is heard", || async { heard(speaker, hearer).await }).await;
+    }
+}
+
+async fn heard(speaker: &Home, hearer: &Home) -> bool {
+    if number(&speaker.sql, &speaker.place("select count(*) from freehold.outbox")).await > 0 {
+        return false;
+    }
+    let head = number(
+        &speaker.sql,
+        &speaker.place(&format!(
+            "select coalesce(max(position), 0) from freehold.log
+             where topic in ('{0}.commands', '{0}.replies', 'buyer.bought')",
+            hearer.service.name
+        )),
+    )
+    .await;
+    let seen = number(
+        &hearer.sql,
+        &hearer.place("select coalesce(max(seen), 0) from freehold.cursor where subscription = 'handlers'"),
+    )
+    .await;
+    seen >= head
+}
