@@ -7,7 +7,7 @@ use freehold::transport::reader::Peer;
 use freehold::{Service, Settings};
 use tokio::task::JoinSet;
 
-use super::{Buy, bought, obey_release, obey_reserve};
+use super::{Buy, bought, expire, obey_release, obey_reserve};
 use crate::fixture::{Home, Stage, TOKEN, number, until};
 
 /// A free port of this machine; taken again by the service a moment later.
@@ -43,18 +43,25 @@ pub(super) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings
 /// Both services at work until this is dropped.
 pub(super) struct Acting {
     pub(super) buyer: u16,
+    pub(super) other: u16,
     tasks: JoinSet<()>,
 }
 
 impl Acting {
     pub(super) async fn both(stage: &Stage) -> Self {
+        let mut acting = Self::one(|own, other| buyer(stage, own, other)).await;
+        acting.run(shop(stage, acting.other, acting.buyer));
+        acting
+    }
+
+    /// The buyer alone; where the store would answer, nobody does.
+    pub(super) async fn one(buyer: impl Fn(u16, u16) -> Service) -> Self {
         let mut acting = Self {
             buyer: port().await,
+            other: port().await,
             tasks: JoinSet::new(),
         };
-        let store = port().await;
-        acting.run(buyer(stage, acting.buyer, store));
-        acting.run(shop(stage, store, acting.buyer));
+        acting.run(buyer(acting.buyer, acting.other));
         acting
     }
 
@@ -69,6 +76,7 @@ pub(super) fn buyer(stage: &Stage, own: u16, store: u16) -> Service {
     let home = stage.home("buyer");
     Service::new(home.service.clone(), settings(home, own, &[("store", store)]))
         .saga::<Buy>()
+        .obey(expire)
         .routes(super::sagas::routes())
 }
 

@@ -2,10 +2,13 @@
 
 mod acting;
 mod agreement;
+mod later;
 mod parked;
+mod participant;
 mod sagas;
+mod upgrade;
 
-use freehold::{Call, Called, Command, Event, Result, Saga, Steps, Tx, call, invoke, local, refuse};
+use freehold::{Call, Called, Command, Error, Event, Result, Saga, Steps, Tx, call, invoke, local, refuse};
 use serde::{Deserialize, Serialize};
 
 use crate::fixture::{Folder, Stage};
@@ -15,8 +18,9 @@ const BUYER: Folder<'static> = Folder {
     manifest: r#"
 program = "buyer"
 sagas = ["buy"]
-sends = ["store.reserve", "store.release"]
+sends = ["store.reserve", "store.release", "buyer.expire"]
 publishes = ["buyer.bought"]
+commands = { "buyer.expire" = { from = ["buyer"] } }
 [owns.purchases]
 summary = "Purchases."
 "#,
@@ -38,10 +42,14 @@ summary = "What is left."
 summary = "What is promised."
 [owns.sold]
 summary = "What was sold."
+[owns.broken]
+summary = "Purchases that cannot be handled today."
 "#,
     migration: "create table shelf (item text primary key, pieces integer not null check (pieces >= 0));
                 create table reserved (purchase text primary key, item text not null, pieces integer not null);
-                create table sold (place bigint generated always as identity primary key, purchase text not null, number integer not null);
+                create table sold (place bigint generated always as identity primary key, purchase text not null, number integer not null,
+                  unique (purchase, number) deferrable initially deferred);
+                create table broken (purchase text primary key);
                 insert into shelf values ('tea', 100), ('poison', 100)",
 };
 
@@ -198,12 +206,32 @@ async fn obey_release(command: Release, tx: &mut Tx) -> Result<()> {
 }
 
 async fn bought(event: Bought, tx: &mut Tx) -> Result<()> {
+    let broken = tx.query_opt("select from broken where purchase = $1", &[&event.purchase]).await?;
+    if broken.is_some() {
+        return Err(Error::other("this purchase cannot be handled"));
+    }
+    assert!(event.number >= 0, "numbers begin at 0");
     tx.execute("delete from reserved where purchase = $1", &[&event.purchase]).await?;
     tx.execute(
         "insert into sold (purchase, number) values ($1, $2)",
         &[&event.purchase, &event.number],
     )
     .await?;
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+struct Expire {
+    purchase: String,
+}
+
+impl Command for Expire {
+    const NAME: &'static str = "buyer.expire";
+    type Reply = ();
+}
+
+async fn expire(command: Expire, tx: &mut Tx) -> Result<()> {
+    tx.execute("update purchases set status = 'expired' where id = $1", &[&command.purchase]).await?;
     Ok(())
 }
 

@@ -5,11 +5,18 @@ use axum::routing::post;
 use freehold::{App, Result, Started};
 
 use super::acting::{Acting, quiet};
-use super::{Buy, stage};
+use super::{Buy, Expire, stage};
 use crate::fixture::{Stage, number, texts, until};
 
 pub(super) fn routes() -> axum::Router<App> {
-    axum::Router::new().route("/buy", post(buy))
+    axum::Router::new().route("/buy", post(buy)).route("/expire", post(expire_later))
+}
+
+async fn expire_later(State(app): State<App>, Json(expire): Json<Expire>) -> Result<()> {
+    let mut tx = app.begin().await?;
+    let key = expire.purchase.clone();
+    tx.after(std::time::Duration::from_millis(30), &key, &expire).await?;
+    tx.commit().await
 }
 
 async fn buy(State(app): State<App>, Json(buy): Json<Buy>) -> Result<Json<Started>> {
@@ -19,7 +26,7 @@ async fn buy(State(app): State<App>, Json(buy): Json<Buy>) -> Result<Json<Starte
     Ok(Json(started))
 }
 
-async fn post_buy(acting: &Acting, purchase: &str, item: &str, pieces: i32) -> (u16, serde_json::Value) {
+pub(super) async fn post_buy(acting: &Acting, purchase: &str, item: &str, pieces: i32) -> (u16, serde_json::Value) {
     let url = format!("http://127.0.0.1:{}/buy", acting.buyer);
     let client = reqwest::Client::new();
     let mut answer = None;
@@ -33,7 +40,7 @@ async fn post_buy(acting: &Acting, purchase: &str, item: &str, pieces: i32) -> (
     answer.expect("an answer")
 }
 
-async fn status(stage: &Stage, purchase: &str) -> Vec<String> {
+pub(super) async fn status(stage: &Stage, purchase: &str) -> Vec<String> {
     texts(
         &stage.home("buyer").sql,
         &format!("select status from purchases where id = '{purchase}'"),

@@ -131,6 +131,7 @@ async fn pretend(lines: Vec<Value>, tasks: &mut JoinSet<()>) -> String {
 
 fn message(position: i64, prev: i64, id: i64, version: i64) -> Value {
     json!({
+        "id": position.to_string(), "time": "2026-01-01T00:00:00Z",
         "type": "product.products.changed", "topic": "product.products", "subject": id.to_string(),
         "position": position, "prev": prev, "version": version, "hash": "00",
         "data": { "id": id, "name": format!("at {position}"), "price": null }
