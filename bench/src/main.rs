@@ -6,7 +6,9 @@ mod drain;
 mod footprint;
 mod http;
 mod latency;
+mod poison;
 mod report;
+mod sagas;
 mod stage;
 
 use anyhow::Result;
@@ -18,7 +20,16 @@ const PAIRS: usize = 5;
 async fn main() -> Result<()> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|a| a == name);
-    let mut stage = stage::Stage::build().await?;
+    if wanted("sagas") {
+        sagas::measure().await?;
+    }
+    if wanted("poison") {
+        poison::measure().await?;
+    }
+    if !asked.is_empty() && asked.iter().all(|a| ["sagas", "poison"].contains(&a.as_str())) {
+        return Ok(());
+    }
+    let mut stage = stage::Stage::build("system").await?;
     if wanted("footprint") {
         footprint::measure(&mut stage).await?;
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use freehold_manifest::model::{Service, System};
+use freehold_manifest::names::Names;
 use freehold_ops::folder::Folder;
 use freehold_ops::ground::{self, Ground};
 use freehold_ops::migrate;
@@ -24,11 +25,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A fresh system in a folder of its own, its databases migrated and installed; no service runs.
-    pub(crate) async fn build() -> Result<Self> {
+    /// A fresh system, one of the folders of the bench, in a place of its own, its databases migrated and installed; no
+    /// service runs.
+    pub(crate) async fn build(system: &str) -> Result<Self> {
         let temporary = tempfile::Builder::new().prefix("freehold-bench").tempdir()?;
         let folder = temporary.path().join("system");
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("system"), &folder)?;
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(system), &folder)?;
         passable(temporary.path())?;
         let read = Folder::read(&folder)?;
         let system = read
@@ -72,11 +74,23 @@ impl Stage {
         self.system().service(name).context("no such service")
     }
 
+    /// The name of a service's database.
+    pub(crate) fn database(&self, name: &str) -> Result<String> {
+        Ok(Names::of(self.system(), self.service(name)?).database)
+    }
+
     /// Starts a service and waits until it is ready; returns how long that took.
     pub(crate) async fn serve(&self, name: &str) -> Result<(Child, Duration)> {
-        let service = self.service(name)?;
         let begun = Instant::now();
-        let mut child = Command::new(&self.program)
+        let mut child = self.start(name)?;
+        self.ready(name, &mut child).await?;
+        Ok((child, begun.elapsed()))
+    }
+
+    /// Starts a service.
+    pub(crate) fn start(&self, name: &str) -> Result<Child> {
+        let service = self.service(name)?;
+        Command::new(&self.program)
             .arg("serve")
             .arg(&self.folder)
             .arg(name)
@@ -85,12 +99,18 @@ impl Stage {
             .env("FREEHOLD_INSTANCE", "bench")
             .stdin(Stdio::null())
             .kill_on_drop(true)
-            .spawn()?;
-        let url = format!("http://127.0.0.1:{}/health/ready", service.port);
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.program.display()))
+    }
+
+    /// Waits until a service is ready.
+    pub(crate) async fn ready(&self, name: &str, child: &mut Child) -> Result<()> {
+        let begun = Instant::now();
+        let url = format!("http://127.0.0.1:{}/health/ready", self.service(name)?.port);
         let client = reqwest::Client::builder().no_proxy().build()?;
         loop {
             if client.get(&url).send().await.is_ok_and(|a| a.status().is_success()) {
-                return Ok((child, begun.elapsed()));
+                return Ok(());
             }
             if let Some(status) = child.try_wait()? {
                 bail!("service {name} ended: {status}");
@@ -112,7 +132,7 @@ impl Stage {
 
     /// A connection to a service's database that may do everything there.
     pub(crate) async fn admin(&self, name: &str) -> Result<Client> {
-        let config = self.ground.clusters.of(name)?.admin(&format!("bench_{name}"));
+        let config = self.ground.clusters.of(name)?.admin(&self.database(name)?);
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)

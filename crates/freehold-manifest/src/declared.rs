@@ -35,6 +35,14 @@ impl Listed {
         }
     }
 
+    /// A list of which nothing is known.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            items: Vec::new(),
+            complete: false,
+        }
+    }
+
     pub(crate) fn has(&self, value: &str) -> bool {
         self.items.iter().any(|item| item.value == value)
     }
@@ -70,9 +78,12 @@ pub(crate) struct DeclaredService<'a> {
     pub(crate) publishes: Listed,
     pub(crate) subscribes: Listed,
     pub(crate) sagas: Listed,
+    /// Empty if it could not be read.
     pub(crate) program: Option<At<String>>,
     pub(crate) sends: Listed,
     pub(crate) commands: Vec<DeclaredCommand>,
+    /// False if `commands` could not be read as a whole.
+    pub(crate) commands_readable: bool,
     pub(crate) owns: Vec<DeclaredTable>,
     pub(crate) copies: Vec<DeclaredCopy>,
     /// False if `owns` could not be read as a whole.
@@ -147,6 +158,10 @@ impl DeclaredService<'_> {
 
     pub(crate) fn table(&self, name: &str) -> Option<&DeclaredTable> {
         self.owns.iter().find(|table| table.name.value == name)
+    }
+
+    pub(crate) fn command(&self, name: &str) -> Option<&DeclaredCommand> {
+        self.commands.iter().find(|command| command.name.value == name)
     }
 
     pub(crate) fn copy_of(&self, of: &TableName) -> Option<&DeclaredCopy> {

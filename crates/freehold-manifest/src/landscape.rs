@@ -28,9 +28,14 @@ impl<'a> Landscape<'a> {
         self.services.iter().find(|service| service.name == name)
     }
 
+    /// Whether `system.toml` is known not to list that service.
+    pub(crate) fn is_unlisted(&self, name: &str) -> bool {
+        self.service(name).is_none() && self.system.services.as_ref().is_some_and(|services| services.complete)
+    }
+
     pub(crate) fn find(&self, name: &TableName) -> Found<'_, 'a> {
         let Some(service) = self.service(&name.service) else {
-            return if self.system.services.as_ref().is_some_and(|services| services.complete) {
+            return if self.is_unlisted(&name.service) {
                 Found::NoService
             } else {
                 Found::Unreadable

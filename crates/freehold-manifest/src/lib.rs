@@ -119,7 +119,9 @@ pub fn read_service(manifest: &SourceFile) -> Result<model::Service, Vec<Diagnos
         manifest: manifest.clone(),
         migrations: Vec::new(),
     };
-    let name = parse::service_name(manifest).unwrap_or_default();
+    let Some(name) = parse::service_name(manifest, &mut found) else {
+        return Err(found);
+    };
     let service = parse::service(&name, &source, schema::Schema::unknown(), &mut found);
     match resolve::alone(&service) {
         Some(service) if found.iter().all(|finding| finding.severity != Severity::Error) => Ok(service),

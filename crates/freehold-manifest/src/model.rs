@@ -271,8 +271,14 @@ impl Service {
         let rows = self.owns.iter().filter(|table| !table.publishes.is_empty());
         let mut topics: Vec<String> = rows.map(|table| format!("{}.{}", self.name, table.name)).collect();
         topics.extend(self.publishes.iter().cloned());
-        let sent = self.sends.iter().map(|command| format!("{}.commands", first_part(command)));
-        let answered = self.commands.iter().flat_map(|c| c.from.iter().map(|from| format!("{from}.replies")));
+        let sent = self
+            .sends
+            .iter()
+            .map(|command| format!("{}.commands", first_part(command)));
+        let answered = self
+            .commands
+            .iter()
+            .flat_map(|c| c.from.iter().map(|from| format!("{from}.replies")));
         for topic in sent.chain(answered).filter(|topic| first_part(topic) != self.name) {
             if !topics.contains(&topic) {
                 topics.push(topic);
@@ -289,7 +295,9 @@ fn first_part(name: &str) -> &str {
 
 /// The topic an event belongs to: a row event's table, any other event itself.
 fn topic_of(event: &str) -> String {
-    let row = event.strip_suffix(".changed").or_else(|| event.strip_suffix(".deleted"));
+    let row = event
+        .strip_suffix(".changed")
+        .or_else(|| event.strip_suffix(".deleted"));
     match row {
         Some(table) if table.contains('.') => table.to_owned(),
         _ => event.to_owned(),

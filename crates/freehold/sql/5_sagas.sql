@@ -25,6 +25,7 @@ create table if not exists freehold.saga (
 
 -- One saga of a name at a time for a key, and none after one that was completed; a compensated one may be tried again.
 create unique index if not exists saga_by_key on freehold.saga (name, key) where state <> 'compensated';
+create index if not exists saga_compensated on freehold.saga (name, key, started_at) where state = 'compensated';
 create index if not exists saga_unfinished on freehold.saga (state, started_at) where state not in ('completed', 'compensated');
 
 -- Its story: a line for everything that happened to a step. Never changed.
@@ -48,12 +49,14 @@ create table if not exists freehold.saga_definition (
   primary key (name, version)
 );
 
--- Writes down what one turn of a saga came to: its row, its story, what it waits for. One statement for all of it.
+-- Writes down what one turn of a saga came to: its row, its story, what it waits for, what it asks of others. One statement
+-- for all of it.
 create or replace function freehold.keep_saga(
   saga uuid, state text, data json, progress json, reason text,
   steps text[], directions text[], events text[], attempts integer[], details text[],
   settled_steps text[], settled_directions text[],
-  wait_kinds text[], wait_steps text[], wait_directions text[], wait_ms bigint[]
+  wait_kinds text[], wait_steps text[], wait_directions text[], wait_ms bigint[],
+  key text, commands text[], bodies text[]
 )
 returns void
 language plpgsql
@@ -90,6 +93,12 @@ begin
     set due_at = excluded.due_at,
         kind = excluded.kind;
   end if;
+
+  for place in 1 .. cardinality(commands) loop
+    perform freehold.send(
+      split_part(commands[place], '.', 1) || '.commands', commands[place], keep_saga.key, bodies[place]::json
+    );
+  end loop;
 end
 $$;
 

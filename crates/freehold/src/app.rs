@@ -24,6 +24,16 @@ pub(crate) struct Inner {
     pub(crate) signals: Signals,
     pub(crate) handlers: Handlers,
     pub(crate) sagas: HashMap<&'static str, Box<dyn Runnable>>,
+    pub(crate) constraints: Constraints,
+}
+
+/// Whether a table of the service has a constraint that may wait for the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Constraints {
+    /// One has: each message's part of a transaction asks them at its end, to answer for its own violations.
+    Wait,
+    /// None has.
+    Immediate,
 }
 
 impl App {
@@ -60,6 +70,10 @@ impl App {
 
     pub(crate) fn handlers(&self) -> &Handlers {
         &self.0.handlers
+    }
+
+    pub(crate) fn constraints(&self) -> Constraints {
+        self.0.constraints
     }
 
     pub(crate) fn saga(&self, name: &str) -> Option<&dyn Runnable> {

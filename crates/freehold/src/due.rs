@@ -18,8 +18,10 @@ use crate::app::App;
 use crate::effect;
 use crate::error::{Error, Result};
 use crate::handler::Command;
+use crate::interfere::{self, Instead};
 use crate::message::Received;
 use crate::parked;
+use crate::plant;
 use crate::saga::engine::{Direction, Operator, Outcome};
 use crate::saga::orchestrator::{self, Fired};
 use crate::saga::participant::Envelope;
@@ -80,6 +82,7 @@ impl Tx {
             &[&ms, &C::NAME, &key.to_string(), &serde_json::to_string(&envelope)?],
         )
         .await?;
+        self.due_at_once();
         Ok(())
     }
 }
@@ -94,9 +97,25 @@ pub(crate) async fn run(app: App) {
             () = tokio::time::sleep(wait) => {}
             Some(()) = calls.next(), if !calls.is_empty() => {}
         }
-        wait = match turn(&app, &mut calls).await {
-            Ok(true) => POLL_MIN,
-            Ok(false) => (wait * 2).min(POLL_MAX),
+        let room = CALLS_MAX - calls.len();
+        let looked = turn(&app, room);
+        tokio::pin!(looked);
+        // Calls go on meanwhile: they may hold the very connections that the look waits for.
+        let looked = loop {
+            tokio::select! {
+                looked = &mut looked => break looked,
+                Some(()) = calls.next(), if !calls.is_empty() => {}
+            }
+        };
+        wait = match looked {
+            Ok(Turn { claimed, worked }) => {
+                calls.extend(
+                    claimed
+                        .into_iter()
+                        .map(|call| Box::pin(make(app.clone(), call)) as BoxFuture<'static, ()>),
+                );
+                if worked { POLL_MIN } else { (wait * 2).min(POLL_MAX) }
+            }
             Err(error) => {
                 tracing::debug!(%error, "what is due cannot be read or done and is tried again");
                 FAILURE_WAIT
@@ -105,23 +124,33 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// One look; says whether there was something to do.
-async fn turn(app: &App, calls: &mut FuturesUnordered<BoxFuture<'static, ()>>) -> Result<bool> {
+/// What one look came to.
+struct Turn {
+    /// Calls to be made now.
+    claimed: Vec<Claimed>,
+    /// Whether there was something to do.
+    worked: bool,
+}
+
+/// One look; claims no more calls than there is room for.
+async fn turn(app: &App, room: usize) -> Result<Turn> {
     let asked = look(app).await?;
-    let mut worked = false;
-    if asked.calls && calls.len() < CALLS_MAX {
-        for call in claim(app, CALLS_MAX - calls.len()).await? {
-            calls.push(Box::pin(make(app.clone(), call)));
-            worked = true;
-        }
-    }
+    let mut done = Turn {
+        claimed: Vec::new(),
+        worked: false,
+    };
     if asked.due {
-        worked |= deliver(app).await?;
+        done.worked |= deliver(app).await?;
     }
     if asked.keys {
-        worked |= parked::redrive(app).await?;
+        done.worked |= parked::redrive(app).await?;
     }
-    Ok(worked)
+    // Last: what was claimed must not be lost by what fails after it.
+    if asked.calls && room > 0 {
+        done.claimed = claim(app, room).await?;
+        done.worked |= !done.claimed.is_empty();
+    }
+    Ok(done)
 }
 
 struct Look {
@@ -260,11 +289,12 @@ async fn command(tx: &mut Tx, row: &Row) -> Result<()> {
 }
 
 /// A call that was claimed.
+#[derive(Clone)]
 pub(crate) struct Claimed {
     saga: Uuid,
     name: String,
-    step: String,
-    direction: Direction,
+    pub(crate) step: String,
+    pub(crate) direction: Direction,
     data: Value,
     timeout: Duration,
     call: Call,
@@ -307,6 +337,7 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
             Direction::Compensate => (s.undo_round, s.attempt),
         });
         let saga: Uuid = row.get(1);
+        interfere::about(&step, direction);
         ids.push(row.get::<_, i64>(0));
         claims.push((shape.timeout + CLAIM_MARGIN).as_secs_f64() * 1000.0);
         claimed.push(Claimed {
@@ -316,7 +347,10 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
             data: serde_json::from_str(row.get(6))?,
             timeout: shape.timeout,
             call: Call {
-                id: step_id(saga, &step, direction, round),
+                id: match plant::is("payment-without-idempotency-key") {
+                    false => step_id(saga, &step, direction, round),
+                    true => Uuid::new_v4(),
+                },
                 attempt,
                 traceparent: row.get(8),
             },
@@ -372,6 +406,11 @@ async fn outcome(app: &App, claimed: &Claimed) -> Made {
     let call = match call {
         Ok(call) => call,
         Err(error) => return failed(error),
+    };
+    let call = match interfere::call(&claimed.step, claimed.direction, call).await {
+        Ok(call) => call,
+        Err(Instead::Error(error)) => return failed(error),
+        Err(Instead::Silence) => return Made::Came(Outcome::TimedOut, None),
     };
     match tokio::time::timeout(claimed.timeout, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(Ok(Called::Answered(answer)))) => Made::Came(Outcome::Done, Some(answer)),

@@ -12,9 +12,11 @@ use futures_util::FutureExt;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::interfere;
 use crate::message::{Message, Received};
 use crate::parked;
 use crate::pg::place;
+use crate::plant;
 use crate::saga::{orchestrator, participant};
 use crate::subscription::{Cursors, Heard};
 use crate::tx::Tx;
@@ -75,8 +77,14 @@ impl Handling {
 
     async fn batch(&self, batch: &[&Message<'_>], upto: i64, cursors: &Cursors) -> Result<()> {
         let mut tx = Tx::begin(&self.app, None).await?;
+        let cursor_last = plant::is("cursor-outside-transaction");
         // First of all: it locks the cursors, so no other instance can be at the same messages.
-        cursors.write(&tx, HANDLERS, &self.producer, upto, batch).await?;
+        if !cursor_last {
+            cursors.write(&tx, HANDLERS, &self.producer, upto, batch).await?;
+        }
+        if plant::is("acknowledge-before-effect") {
+            tx = apart(tx).await?;
+        }
         let keys: HashSet<(&str, &str)> = batch.iter().map(|m| (&*m.topic, &*m.subject)).collect();
         let mut aside = parked::among(&tx, &self.producer, &keys).await?;
         for message in batch {
@@ -96,6 +104,10 @@ impl Handling {
                 parked::set_aside(&tx, &received, &fault).await?;
                 aside.insert(key);
             }
+        }
+        if cursor_last {
+            tx = apart(tx).await?;
+            cursors.write(&tx, HANDLERS, &self.producer, upto, batch).await?;
         }
         tx.commit().await
     }
@@ -117,6 +129,14 @@ impl Handling {
             .await?;
         Ok(())
     }
+}
+
+/// A planted defect: two transactions where one should be.
+async fn apart(tx: Tx) -> Result<Tx> {
+    let app = tx.app().clone();
+    tx.commit().await?;
+    plant::gap().await;
+    Tx::begin(&app, None).await
 }
 
 /// Handles one message in a part of the transaction of its own. The outer error is transient: nothing of the transaction may
@@ -149,6 +169,9 @@ async fn dispatch(tx: &mut Tx, received: &Arc<Received>) -> Result<()> {
     match received.topic.strip_prefix(name.as_str()) {
         Some(".commands") => participant::obey(tx, received).await,
         Some(".replies") => orchestrator::replied(tx, received).await,
-        _ => app.handlers().event(received, tx).await,
+        _ => {
+            interfere::heard(&received.kind);
+            app.handlers().event(received, tx).await
+        }
     }
 }

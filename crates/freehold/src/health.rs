@@ -227,6 +227,18 @@ select json_build_object(
     ))
     from freehold.copy c
     left join freehold.cursor u on (u.subscription, u.producer, u.topic) = ('copies', c.producer, c.topic)), '{}'),
-  'dangling', (select count(*) from freehold.dangling)
+  'dangling', (select count(*) from freehold.dangling),
+  -- Keys set aside, by state.
+  'keys', (select json_build_object(
+      'retrying', count(*) filter (where k.state = 'retrying'),
+      'parked', count(*) filter (where k.state = 'parked'))
+    from freehold.parked_key k),
+  -- Sagas that have not ended, by state.
+  'sagas', (select json_build_object(
+      'running', count(*) filter (where s.state = 'running'),
+      'compensating', count(*) filter (where s.state = 'compensating'),
+      'stuck', count(*) filter (where s.state = 'stuck'))
+    from freehold.saga s
+    where s.state not in ('completed', 'compensated'))
 )
 from freehold.log_head h";

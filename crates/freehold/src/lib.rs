@@ -29,7 +29,9 @@ pub mod app;
 mod due;
 pub mod effect;
 pub mod handler;
+mod interfere;
 mod parked;
+mod plant;
 mod route;
 pub mod saga;
 mod trace;
@@ -38,6 +40,12 @@ pub mod tx;
 // Roof
 pub mod health;
 pub mod service;
+
+// Proof
+#[cfg(doctest)]
+mod guide;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use app::App;
 pub use error::{Error, Result, refuse};

@@ -1,6 +1,8 @@
 //! Copies: filled from the owner's rows, then kept true by its events; rebuilt on request.
 
 mod apply;
+#[cfg(feature = "plant")]
+mod late;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -19,6 +19,9 @@ const BATCH_MAX: i32 = 10_000;
 /// The shortest wait between two looks at the outbox, while messages keep coming.
 const POLL_MIN: Duration = Duration::from_millis(1);
 
+/// The least time between two batches: under load a batch then holds what came meanwhile, and costs the same.
+const PACE: Duration = Duration::from_millis(4);
+
 /// The longest wait: what a message written past this process (plain SQL, another instance) waits at most.
 const POLL_MAX: Duration = Duration::from_millis(50);
 
@@ -58,11 +61,13 @@ impl Default for Signals {
 pub async fn run(pool: Pool, freehold: String, instance: String, signals: Signals) {
     let mut wait = POLL_MIN;
     let mut lease_until = Instant::now();
+    let mut next = Instant::now();
     loop {
         let woken = tokio::select! {
             () = signals.written.notified() => true,
             () = tokio::time::sleep(wait) => false,
         };
+        tokio::time::sleep_until(next).await;
         match turn(&pool, &freehold, &instance, &mut lease_until, woken).await {
             Ok((moved, head)) => {
                 signals.alive.send_replace(Some(Instant::now()));
@@ -71,7 +76,12 @@ pub async fn run(pool: Pool, freehold: String, instance: String, signals: Signal
                     *seen = head;
                     grown
                 });
-                wait = if moved > 0 { POLL_MIN } else { (wait * 2).min(POLL_MAX) };
+                if moved > 0 {
+                    next = Instant::now() + PACE;
+                    wait = POLL_MIN;
+                } else {
+                    wait = (wait * 2).min(POLL_MAX);
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "the sequencer cannot reach the database and tries again");

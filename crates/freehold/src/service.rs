@@ -2,6 +2,8 @@
 //! and the only one that starts tasks that live as long as the process.
 
 mod behaviour;
+#[cfg(feature = "testing")]
+mod staged;
 
 use std::sync::{Arc, RwLock};
 
@@ -122,6 +124,7 @@ impl Service {
             signals: signals.clone(),
             handlers,
             sagas,
+            constraints: behaviour::constraints(&pool, &self.settings.schema).await?,
         });
         behaviour::define(&app).await?;
         // Several services may log into one terminal.

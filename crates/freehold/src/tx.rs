@@ -3,13 +3,15 @@
 //! Who began it commits. Dropped without a commit, its connection is closed and PostgreSQL rolls back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::app::App;
+use crate::app::{App, Constraints};
 use crate::error::{Error, Result};
+use crate::interfere::{self, statement};
 use crate::message::Received;
 use crate::pg::{ident, place};
 
@@ -19,6 +21,9 @@ pub struct Tx {
     app: App,
     received: Option<Arc<Received>>,
     trace: Option<String>,
+    reason: Option<String>,
+    /// Whether something was written that is due at once.
+    due: AtomicBool,
 }
 
 impl std::fmt::Debug for Tx {
@@ -37,8 +42,11 @@ impl Tx {
             app: app.clone(),
             received: None,
             trace,
+            reason: None,
+            due: AtomicBool::new(false),
         };
-        tx.client()?.batch_execute(&format!("begin{}", tx.set_trace())).await?;
+        interfere::begins();
+        tx.run(&format!("begin{}", tx.set_trace())).await?;
         Ok(tx)
     }
 
@@ -46,6 +54,16 @@ impl Tx {
     #[must_use]
     pub fn received(&self) -> Option<&Received> {
         self.received.as_deref()
+    }
+
+    /// Why the saga turned round whose step is being undone; none outside a compensation.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    pub(crate) fn set_reason(&mut self, reason: Option<String>) {
+        self.reason = reason;
     }
 
     /// The trace this work belongs to, as a W3C `traceparent`; what is published carries it on.
@@ -60,8 +78,8 @@ impl Tx {
     /// [`Error::Postgres`]; the transaction can then only be rolled back, which the library does for a handler.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
         let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, parameters).await?)
+        let prepared = client.prepare_cached(sql).await?;
+        Ok(statement(client.query(&prepared, parameters)).await?)
     }
 
     /// Runs a query that gives exactly one row.
@@ -70,8 +88,8 @@ impl Tx {
     /// [`Error::Postgres`], also for no row or several.
     pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row> {
         let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query_one(&statement, parameters).await?)
+        let prepared = client.prepare_cached(sql).await?;
+        Ok(statement(client.query_one(&prepared, parameters)).await?)
     }
 
     /// Runs a query that gives one row or none.
@@ -80,8 +98,8 @@ impl Tx {
     /// [`Error::Postgres`], also for several rows.
     pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
         let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query_opt(&statement, parameters).await?)
+        let prepared = client.prepare_cached(sql).await?;
+        Ok(statement(client.query_opt(&prepared, parameters)).await?)
     }
 
     /// Runs a statement and returns how many rows it touched.
@@ -90,8 +108,8 @@ impl Tx {
     /// [`Error::Postgres`].
     pub async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
         let client = self.client()?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.execute(&statement, parameters).await?)
+        let prepared = client.prepare_cached(sql).await?;
+        Ok(statement(client.execute(&prepared, parameters)).await?)
     }
 
     /// The connection itself, for what the methods here do not offer. It is inside the transaction: do not end that.
@@ -107,16 +125,19 @@ impl Tx {
     /// # Errors
     /// [`Error::Postgres`]: nothing took effect, unless the connection was lost in the very commit; then it is not known.
     pub async fn commit(mut self) -> Result<()> {
-        let client = self.client.take().ok_or(Error::Gone)?;
+        // The connection goes back to the pool only when it is known to be outside the transaction: whatever else ends this,
+        // an error or the caller's own end, drops it.
+        let client = self.client()?;
         // A failed transaction would answer COMMIT with a rollback and no error.
-        let (sound, committed) = tokio::join!(client.batch_execute("select"), client.batch_execute("commit"));
-        if let Err(error) = sound.and(committed) {
-            drop(Object::take(client));
-            return Err(error.into());
-        }
-        drop(client);
+        let commit = async { tokio::join!(client.batch_execute("select"), client.batch_execute("commit")) };
+        let (sound, committed) = statement(commit).await;
+        sound.and(committed)?;
+        drop(self.client.take());
+        interfere::committed()?;
         self.app.signals().written.notify_one();
-        self.app.signals().due.notify_one();
+        if self.due.load(Ordering::Relaxed) {
+            self.app.signals().due.notify_one();
+        }
         Ok(())
     }
 
@@ -125,12 +146,9 @@ impl Tx {
     /// # Errors
     /// [`Error::Postgres`] when the connection was lost, which gives it up too.
     pub async fn rollback(mut self) -> Result<()> {
-        let client = self.client.take().ok_or(Error::Gone)?;
-        let ended = client.batch_execute("rollback").await;
-        if ended.is_err() {
-            drop(Object::take(client));
-        }
-        Ok(ended?)
+        self.run("rollback").await?;
+        drop(self.client.take());
+        Ok(())
     }
 
     /// Publishes a fact under its key, in this transaction; returns the key's new version.
@@ -144,6 +162,11 @@ impl Tx {
         let payload = serde_json::to_string(event)?;
         let row = self.query_one(&sql, &[&E::NAME, &key.to_string(), &payload]).await?;
         Ok(row.get(0))
+    }
+
+    /// Something was written that is due as soon as this is committed.
+    pub(crate) fn due_at_once(&self) {
+        self.due.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn app(&self) -> &App {
@@ -160,27 +183,36 @@ impl Tx {
         self.trace.clone_from(&received.traceparent);
         self.received = Some(received);
         let sql = format!("savepoint message{}", self.set_trace());
-        Ok(self.client()?.batch_execute(&sql).await?)
+        self.run(&sql).await
     }
 
     /// Closes that part: what it did stands or falls with the transaction. Constraints that wait for the commit are asked
     /// now, so that this message answers for its own violations.
     pub(crate) async fn leave(&mut self) -> Result<()> {
         self.received = None;
-        let sql = "set constraints all immediate; release savepoint message; set constraints all deferred";
-        Ok(self.client()?.batch_execute(sql).await?)
+        let sql = match self.app.constraints() {
+            Constraints::Wait => "set constraints all immediate; release savepoint message; set constraints all deferred",
+            Constraints::Immediate => "release savepoint message",
+        };
+        self.run(sql).await
+    }
+
+    /// Undoes what that part did so far, and stays in it.
+    pub(crate) async fn rewind(&mut self) -> Result<()> {
+        let sql = format!("rollback to savepoint message{}", self.set_trace());
+        self.run(&sql).await
     }
 
     /// Undoes that part, whatever state it is in.
     pub(crate) async fn undo(&mut self) -> Result<()> {
         self.received = None;
         let sql = "rollback to savepoint message; release savepoint message";
-        Ok(self.client()?.batch_execute(sql).await?)
+        self.run(sql).await
     }
 
     /// Runs something in a part of its own, which is undone when it fails.
     pub(crate) async fn part(&mut self, name: Part) -> Result<()> {
-        Ok(self.client()?.batch_execute(name.statement()).await?)
+        self.run(name.statement(self.app.constraints())).await
     }
 
     /// Asks the server to give up the statement that an abandoned function was waiting for.
@@ -191,6 +223,11 @@ impl Tx {
                 tracing::debug!(%error, "a statement could not be cancelled");
             }
         }
+    }
+
+    /// Runs a statement of the transaction's own frame.
+    async fn run(&self, sql: &str) -> Result<()> {
+        Ok(statement(self.client()?.batch_execute(sql)).await?)
     }
 
     fn set_trace(&self) -> String {
@@ -213,11 +250,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn statement(self) -> &'static str {
-        match self {
-            Self::Begin => "savepoint step",
-            Self::Keep => "set constraints all immediate; release savepoint step; set constraints all deferred",
-            Self::Undo => "rollback to savepoint step; release savepoint step",
+    fn statement(self, constraints: Constraints) -> &'static str {
+        match (self, constraints) {
+            (Self::Begin, _) => "savepoint step",
+            (Self::Keep, Constraints::Wait) => {
+                "set constraints all immediate; release savepoint step; set constraints all deferred"
+            }
+            (Self::Keep, Constraints::Immediate) => "release savepoint step",
+            (Self::Undo, _) => "rollback to savepoint step; release savepoint step",
         }
     }
 }

@@ -56,10 +56,12 @@ impl<'t> Fields<'t> {
 
     /// The table under that key.
     pub(super) fn child(&self, key: &str, table: &'t dyn TableLike) -> Self {
+        let bare = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let written = if bare { key.to_owned() } else { format!("\"{key}\"") };
         let name = if self.is_root() {
-            format!("[{key}]")
+            format!("[{written}]")
         } else {
-            format!("{}.{key}]", self.name.trim_end_matches(']'))
+            format!("{}.{written}]", self.name.trim_end_matches(']'))
         };
         Fields {
             table,

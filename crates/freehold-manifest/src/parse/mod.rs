@@ -1,5 +1,6 @@
 //! TOML in; a declaration out, and a finding for everything that could not be read.
 
+mod behaviour;
 mod fields;
 mod names;
 mod reader;

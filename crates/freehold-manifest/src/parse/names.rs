@@ -16,6 +16,12 @@ pub(crate) fn is_identifier(name: &str) -> bool {
         && name.len() <= NAME_MAX
 }
 
+/// Whether it is `<service>.<word>`: a command written whole.
+pub(super) fn is_whole_name(name: &str) -> bool {
+    name.split_once('.')
+        .is_some_and(|(service, word)| is_identifier(service) && is_identifier(word))
+}
+
 impl Reader<'_> {
     /// Reports a name that is not an identifier.
     pub(super) fn identifier(&mut self, name: &At<String>, what: &str) {

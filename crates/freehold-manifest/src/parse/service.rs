@@ -1,10 +1,11 @@
 //! `freehold.toml`.
 
+use super::behaviour::{commands, program, sends};
 use super::fields::Fields;
 use super::is_identifier;
 use super::reader::Reader;
 use crate::declared::{
-    At, CachedFrom, DeclaredCached, DeclaredCommand, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
+    At, CachedFrom, DeclaredCached, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
 };
 use crate::diagnostic::Diagnostic;
 use crate::model::{Mode, OnDelete, RefCheck, Refresh, Unguarded};
@@ -29,15 +30,13 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         name: name.to_owned(),
         summary: String::new(),
         port: None,
-        publishes: Listed {
-            items: Vec::new(),
-            complete: false,
-        },
+        publishes: Listed::unknown(),
         subscribes: Listed::empty(),
         sagas: Listed::empty(),
         program: None,
-        sends: Listed::empty(),
+        sends: Listed::unknown(),
         commands: Vec::new(),
+        commands_readable: false,
         owns: Vec::new(),
         copies: Vec::new(),
         readable: false,
@@ -45,12 +44,19 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
     }
 }
 
-/// What the manifest calls its service, where nobody else names it.
-pub(crate) fn service_name(manifest: &SourceFile) -> Option<String> {
+/// What the manifest calls its service, where nobody else names it; none, and a finding, if that cannot be told.
+pub(crate) fn service_name(manifest: &SourceFile, found: &mut Vec<Diagnostic>) -> Option<String> {
     let mut reader = Reader::new(manifest);
-    let document = reader.document()?;
-    let name = reader.string(&Fields::root(document.as_table(), "freehold.toml"), "service")?;
-    Some(name.value)
+    let document = reader.document();
+    let name = document.and_then(|document| {
+        let root = Fields::root(document.as_table(), "freehold.toml");
+        reader.required(&root, "service", "service = \"order\"")
+    });
+    if let Some(name) = &name {
+        reader.identifier(name, "service name");
+    }
+    found.append(&mut reader.found);
+    name.map(|name| name.value).filter(|name| is_identifier(name))
 }
 
 /// Reads the `freehold.toml` of the service in folder `name`; what is wrong with it is appended to `found`.
@@ -112,10 +118,10 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
     for saga in &service.sagas.items {
         reader.identifier(saga, "saga name");
     }
-    service.program = reader.string(root, "program");
-    service.sends = reader.strings(root, "sends");
-    reader.distinct(&mut service.sends, "`sends`");
-    service.commands = children(reader, root, "commands", &mut true, command);
+    service.program = program(reader, root);
+    service.sends = sends(reader, root);
+    service.commands_readable = true;
+    service.commands = commands(reader, root, &service.name, &mut service.commands_readable);
     service.readable = true;
     service.owns = children(reader, root, "owns", &mut service.readable, table);
     service.copies = children(reader, root, "copies", &mut service.readable, copy);
@@ -174,14 +180,6 @@ fn topics(reader: &mut Reader<'_>, root: &Fields<'_>) -> Listed {
         shaped
     });
     topics
-}
-
-fn command(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredCommand {
-    reader.only(fields, &["from"]);
-    DeclaredCommand {
-        from: reader.strings(fields, "from"),
-        name,
-    }
 }
 
 fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredTable {

@@ -50,7 +50,15 @@ pub(crate) fn system<'a>(file: &'a SourceFile, found: &mut Vec<Diagnostic>) -> D
 fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<'_>) {
     reader.only(
         root,
-        &["system", "summary", "services", "port", "postgres", "transport", "workload"],
+        &[
+            "system",
+            "summary",
+            "services",
+            "port",
+            "postgres",
+            "transport",
+            "workload",
+        ],
     );
     system.name = reader.required(root, "system", "system = \"shop\"");
     if let Some(name) = &system.name {
@@ -72,6 +80,9 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<
     if let Some(workload) = reader.table(root, "workload") {
         reader.only(&workload, &["program"]);
         system.workload = reader.required(&workload, "program", "program = \"shop-workload\"");
+        if let Some(program) = &system.workload {
+            reader.executable(program);
+        }
     }
 }
 

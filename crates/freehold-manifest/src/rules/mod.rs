@@ -56,16 +56,20 @@ mod clear_not_null;
 mod duplicate_copy;
 mod local_ref;
 mod ref_without_copy;
+mod unknown_command;
 mod unknown_event;
 mod unknown_service;
 mod unknown_table;
 mod unpublished_column;
+// What is heard is handled.
+mod behaviour_without_program;
 // Nothing else crosses it.
 mod cross_service_foreign_key;
 mod cross_service_query;
 
 const RULES: &[Rule] = &[
     append_only_mutable::RULE,
+    behaviour_without_program::RULE,
     cached_without_ref::RULE,
     clear_not_null::RULE,
     cross_service_foreign_key::RULE,
@@ -89,6 +93,7 @@ const RULES: &[Rule] = &[
     reserved_name::RULE,
     two_owners::RULE,
     unknown_column::RULE,
+    unknown_command::RULE,
     unknown_event::RULE,
     unknown_key::RULE,
     unknown_service::RULE,
@@ -103,6 +108,7 @@ type Check = fn(&Landscape<'_>, &mut Vec<Diagnostic>);
 
 const CHECKS: &[Check] = &[
     append_only_mutable::check,
+    behaviour_without_program::check,
     cached_without_ref::check,
     clear_not_null::check,
     cross_service_foreign_key::check,
@@ -119,6 +125,7 @@ const CHECKS: &[Check] = &[
     reserved_name::check,
     two_owners::check,
     unknown_column::check,
+    unknown_command::check,
     unknown_event::check,
     unknown_service::check,
     unknown_table::check,

@@ -1,7 +1,7 @@
 //! A name that is somebody else's: PostgreSQL's, the library's, SQL's, or another table's.
 
 use super::Rule;
-use crate::declared::{At, DeclaredService, Span};
+use crate::declared::{At, DeclaredService, DeclaredTable, Span};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::landscape::Landscape;
 use crate::source::SourceFile;
@@ -15,6 +15,8 @@ pub(super) const RULE: Rule = rule!(
 const PREFIXES: &[(&str, &str)] = &[("freehold", "the library"), ("pg_", "PostgreSQL")];
 /// Databases every server has.
 const DATABASES: &[&str] = &["postgres", "template0", "template1"];
+/// Topics that every service has in the logs of others: what is said to it.
+const TOPICS: &[&str] = &["commands", "replies"];
 /// Words that cannot name a table without quotes (PostgreSQL 15 to 18: reserved, and reserved but for functions and types).
 const WORDS: &[&str] = &[
     "all",
@@ -162,6 +164,7 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for service in &landscape.services {
+        of_topics(service, found);
         in_migrations(service, found);
     }
 }
@@ -183,6 +186,41 @@ fn of_table(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnost
             .at(place(&name.span))
             .help(format!("use the plural: `{}`", plural(&name.value))),
     )
+}
+
+/// Row events and facts share the service's topics, and `<service>.commands` and `<service>.replies` are taken.
+fn of_topics(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
+    let published = |table: &&DeclaredTable| !table.publishes.items.is_empty();
+    for table in service.owns.iter().filter(published) {
+        if TOPICS.contains(&table.name.value.as_str()) {
+            let help = "give the table another name, or publish none of its columns";
+            found.push(topic_taken(service, &table.name).help(help));
+        }
+    }
+    for event in &service.publishes.items {
+        let fact = event.value.split_once('.').map_or("", |(_, fact)| fact);
+        if TOPICS.contains(&fact) {
+            let help = "name the event by what happened, in the past tense";
+            found.push(topic_taken(service, event).help(help));
+        } else if let Some(table) = service.table(fact).filter(published) {
+            let message = format!("`{}` is already the topic of the rows of `{fact}`", event.value);
+            found.push(
+                Diagnostic::error(RULE.name, message)
+                    .at(service.place(&event.span, "an event of this name"))
+                    .also(service.place(&table.name.span, "a published table of this name"))
+                    .help("name the event by what happened, in the past tense"),
+            );
+        }
+    }
+}
+
+fn topic_taken(service: &DeclaredService<'_>, name: &At<String>) -> Diagnostic {
+    let word = name.value.rsplit('.').next().unwrap_or(&name.value);
+    let message = format!(
+        "`{}.{word}` is the topic of the {word} for `{}`",
+        service.name, service.name
+    );
+    Diagnostic::error(RULE.name, message).at(service.place(&name.span, "reserved"))
 }
 
 fn in_migrations(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {

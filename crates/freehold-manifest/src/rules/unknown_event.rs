@@ -1,4 +1,4 @@
-//! A topic that nobody speaks on.
+//! A topic that nobody speaks on, or nobody else.
 
 use super::Rule;
 use crate::declared::{At, DeclaredService};
@@ -22,6 +22,16 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
 fn unheard(service: &DeclaredService<'_>, owner: &DeclaredService<'_>, topic: &At<String>) -> Option<Diagnostic> {
     let mut parts = topic.value.split('.').skip(1);
     let (first, suffix) = (parts.next().unwrap_or_default(), parts.next());
+    if owner.name == service.name {
+        return Some(
+            Diagnostic::error(
+                RULE.name,
+                format!("`{}` does not hear its own `{}`", service.name, topic.value),
+            )
+            .at(service.place(&topic.span, "never heard"))
+            .help("do it in the transaction that causes it, or by a command to itself: `sends` and `[commands]`"),
+        );
+    }
     if owner.publishes.has(&topic.value) {
         return None;
     }

@@ -1,10 +1,9 @@
 //! A name of no service.
 
 use super::Rule;
-use crate::declared::{DeclaredService, Span};
+use crate::declared::{At, DeclaredService, Span};
 use crate::diagnostic::Diagnostic;
 use crate::landscape::{Found, Landscape};
-use crate::model::TableName;
 use crate::nearest::suggestion;
 
 pub(super) const RULE: Rule = rule!("unknown-service", "a service that system.toml does not list");
@@ -21,19 +20,25 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for service in &landscape.services {
-        for topic in &service.subscribes.items {
-            let Some((name, table)) = topic.value.split_once('.') else {
-                continue;
-            };
-            let to = TableName {
-                service: name.to_owned(),
-                table: table.to_owned(),
-            };
-            if matches!(landscape.find(&to), Found::NoService) {
-                found.push(unknown(landscape, service, name, &topic.span));
+        let senders = service.commands.iter().flat_map(|command| &command.from.items);
+        let named = service
+            .subscribes
+            .items
+            .iter()
+            .chain(&service.sends.items)
+            .chain(senders);
+        for (name, span) in named.map(first_part) {
+            if landscape.is_unlisted(name) {
+                found.push(unknown(landscape, service, name, span));
             }
         }
     }
+}
+
+/// The service that a name begins with, or is.
+fn first_part(name: &At<String>) -> (&str, &Span) {
+    let first = name.value.split('.').next().unwrap_or(&name.value);
+    (first, &name.span)
 }
 
 fn unknown(landscape: &Landscape<'_>, service: &DeclaredService<'_>, name: &str, span: &Span) -> Diagnostic {

@@ -15,14 +15,22 @@ placement = "database"               # "server", "database" or "schema" per serv
 
 [transport]
 kind = "feed"                        # "feed", "rabbitmq", "nats" or "kafka"; url for the last three
+
+[workload]                           # what `freehold verify crash` puts the system to work with
+program = "shop-workload"
 "#;
 
 pub(crate) const ORDER: &str = r#"# What SQL cannot say: what is ours, whose ids we hold, which values are copies, what we publish and hear.
 service    = "order"
 summary    = "Takes an order from basket to doorstep."
+program    = "shop-order"            # runs the sagas and handlers; a service without them has none
 publishes  = ["order.placed", "order.confirmed", "order.rejected"]   # facts; row events follow from `publishes` of a table
 subscribes = ["user.users.deleted"]
 sagas      = ["place_order"]
+sends      = ["product.reserve_stock", "product.release_stock", "order.expire"]
+
+[commands]                           # what we obey, and from whom
+"order.expire" = { from = ["order"] }
 
 [owns.orders]                        # ours; no other service may read or write it
 summary          = "One row per order: the root of the aggregate."
@@ -90,6 +98,12 @@ create table users (
 
 pub(crate) const PRODUCT: &str = r#"service = "product"
 summary = "What is sold."
+program = "shop-product"
+subscribes = ["order.confirmed"]
+
+[commands]
+"product.reserve_stock" = { from = ["order"] }
+"product.release_stock" = { from = ["order"] }
 
 [owns.products]
 summary   = "One row per product."

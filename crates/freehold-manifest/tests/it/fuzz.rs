@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use freehold_manifest::{Sources, read, service_names};
+use freehold_manifest::{Sources, read, read_service, service_names};
 use proptest::prelude::*;
 
 use crate::example::{self, shop};
@@ -36,6 +36,11 @@ fn survive(sources: &Sources) {
         }
         assert!(!finding.render(sources, false).is_empty());
         assert!(!finding.render(sources, true).is_empty());
+    }
+    for service in sources.services.values() {
+        let alone = read_service(&service.manifest);
+        // Alone it is judged by less than the whole.
+        assert!(alone.is_ok() || checked.system.is_none());
     }
     assert_eq!(
         checked.system.is_none(),
@@ -88,6 +93,10 @@ fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         any::<String>(),
         "[\\[\\]{}()'\"$.,;=#\\\\é\u{0}-]{1,6}",
         Just("refs.".to_owned()),
+        Just("commands.".to_owned()),
+        Just("\"order.expire\"".to_owned()),
+        Just("from = [\"order\"]".to_owned()),
+        Just("sends = ".to_owned()),
         Just("primary key".to_owned()),
         Just("$$ begin ".to_owned()),
         Just("language sql as '".to_owned()),

@@ -2,9 +2,9 @@
 
 use freehold_manifest::model::{Mode, OnDelete, RefCheck, Refresh, Transport};
 use freehold_manifest::names::Names;
-use freehold_manifest::{read, rules, service_names};
+use freehold_manifest::{SourceFile, read, read_service, rules, service_names};
 
-use crate::example::{report, shop};
+use crate::example::{ORDER, replace, report, shop};
 
 #[test]
 fn the_shop_has_no_findings() {
@@ -25,7 +25,14 @@ fn the_shop_reads_as_declared() {
     assert_eq!(order.publishes, ["order.placed", "order.confirmed", "order.rejected"]);
     assert_eq!(order.subscribes, ["user.users.deleted"]);
     assert_eq!(order.sagas, ["place_order"]);
-    assert_eq!(order.producers(), ["product", "user"]);
+    assert_eq!(order.program.as_deref(), Some("shop-order"));
+    assert_eq!(
+        order.sends,
+        ["product.reserve_stock", "product.release_stock", "order.expire"]
+    );
+    assert_eq!(order.commands[0].name, "order.expire");
+    assert_eq!(order.commands[0].from, ["order"]);
+    assert_eq!(system.workload.as_deref(), Some("shop-workload"));
     let tables: Vec<&str> = order.owns.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(tables, ["orders", "order_items", "order_history"]);
 
@@ -54,6 +61,121 @@ fn the_shop_reads_as_declared() {
     );
     assert_eq!(order.copies[0].columns, ["id", "name", "price"]);
     assert_eq!(Names::of(&system, order).app, "shop_order_app");
+}
+
+#[test]
+fn a_service_hears_facts_rows_commands_and_replies() {
+    let system = read(&shop()).system.expect("a right system");
+    let service = |name| system.service(name).expect("a service of the shop");
+    let (user, product, order) = (service("user"), service("product"), service("order"));
+    assert_eq!(user.producers(), [""; 0]);
+    assert_eq!(product.producers(), ["order"]);
+    assert_eq!(order.producers(), ["product", "user"]);
+    assert_eq!(product.hears("order"), ["order.confirmed", "product.commands"]);
+    assert_eq!(order.hears("product"), ["order.replies"]);
+    assert_eq!(order.hears("user"), ["user.users"]);
+    assert_eq!(order.hears("order"), [""; 0]);
+}
+
+#[test]
+fn a_log_has_rows_facts_commands_and_replies() {
+    let mut shop = shop();
+    replace(
+        &mut shop,
+        "order/freehold.toml",
+        "from = [\"order\"]",
+        "from = [\"order\", \"product\"]",
+    );
+    replace(
+        &mut shop,
+        "product/freehold.toml",
+        "[commands]",
+        "sends = [\"order.expire\"]\n[commands]",
+    );
+    let system = read(&shop).system.expect("a right system");
+    let topics = |name| system.service(name).expect("a service of the shop").topics();
+    assert_eq!(topics("user"), ["user.users"]);
+    assert_eq!(
+        topics("product"),
+        ["product.products", "order.commands", "order.replies"]
+    );
+    assert_eq!(
+        topics("order"),
+        [
+            "order.orders",
+            "order.placed",
+            "order.confirmed",
+            "order.rejected",
+            "product.commands",
+            "product.replies"
+        ]
+    );
+    let product = system.service("product").expect("the product service");
+    assert_eq!(
+        product.hears("order"),
+        ["order.confirmed", "product.commands", "product.replies"]
+    );
+}
+
+#[test]
+fn a_manifest_alone_reads_as_within_its_system() {
+    let system = read(&shop()).system.expect("a right system");
+    let mut expected = system.service("order").expect("the order service").clone();
+    expected.port = 0;
+    assert_eq!(read_service(&manifest(ORDER)), Ok(expected));
+    let with_port = ORDER.replace("publishes  =", "port = 9000\npublishes  =");
+    assert_eq!(
+        read_service(&manifest(&with_port)).map(|service| service.port),
+        Ok(9000)
+    );
+}
+
+#[test]
+fn a_manifest_alone_that_is_wrong_says_where() {
+    for (text, rule, line) in [
+        ("sagas = []", "missing-value", 1),
+        ("service = [", "manifest-syntax", 1),
+        ("service = \"Order\"", "invalid-value", 1),
+        ("service = \"order\"\npublishes = [\"user.left\"]", "invalid-value", 2),
+        (
+            "service = \"order\"\n[commands]\n\"order.expire\" = {}",
+            "missing-value",
+            3,
+        ),
+        (
+            "service = \"order\"\n[copies.users]\ncolumns = [\"id\"]",
+            "missing-value",
+            2,
+        ),
+    ] {
+        let found = read_service(&manifest(text)).expect_err(text);
+        let found: Vec<(&str, usize)> = found
+            .iter()
+            .map(|finding| (finding.rule, finding.place.as_ref().expect("a place").line))
+            .collect();
+        assert_eq!(found, [(rule, line)], "{text}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_guide_are_right() {
+    let guide = include_str!("../../../../docs/guide/manifest.md");
+    let examples = guide.split("```toml\n").skip(1);
+    let mut examples = examples.map(|rest| rest.split("```").next().unwrap_or_default().to_owned());
+    let mut shop = shop();
+    shop.system.text = examples.next().expect("the system");
+    for service in ["order", "product"] {
+        let source = shop.services.get_mut(service).expect("a service of the shop");
+        source.manifest.text = examples.next().expect("a service's manifest");
+    }
+    assert_eq!(report(&shop), "");
+}
+
+fn manifest(text: &str) -> SourceFile {
+    SourceFile {
+        path: "order/freehold.toml".to_owned(),
+        text: text.to_owned(),
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ const ORDER_SQL: &str = "order/migrations/0001_start.sql";
 const USER: &str = "user/freehold.toml";
 const USER_SQL: &str = "user/migrations/0001_start.sql";
 const PRODUCT: &str = "product/freehold.toml";
+const PRODUCT_SQL: &str = "product/migrations/0001_start.sql";
 
 /// Breaks the shop; asserts that the rule, and no other, has something to say.
 pub(crate) fn broken(rule: &str, breaking: impl FnOnce(&mut Sources)) -> String {
@@ -50,6 +51,13 @@ rule_test!(a_key_must_be_known, "unknown-key", |shop: &mut Sources| {
     replace(shop, SYSTEM, "port     = 7100", "prot     = 7100");
     replace(shop, ORDER, "on_delete = \"keep\"", "on_deleted = \"keep\"");
     append(shop, USER, "colour = 1\n");
+    replace(
+        shop,
+        PRODUCT,
+        "{ from = [\"order\"] }",
+        "{ from = [\"order\"], form = [] }",
+    );
+    replace(shop, SYSTEM, "\"shop-workload\"", "\"shop-workload\"\nprogramme = \"\"");
 });
 
 rule_test!(a_value_must_have_its_type, "wrong-type", |shop: &mut Sources| {
@@ -61,6 +69,8 @@ rule_test!(a_value_must_have_its_type, "wrong-type", |shop: &mut Sources| {
         "sagas      = \"place_order\"",
     );
     replace(shop, USER, "[\"id\", \"name\"]", "[\"id\", 2]");
+    replace(shop, PRODUCT, "\"shop-product\"", "[\"shop-product\"]");
+    replace(shop, PRODUCT, "{ from = [\"order\"] }", "[\"order\"]");
 });
 
 rule_test!(a_value_must_make_sense, "invalid-value", |shop: &mut Sources| {
@@ -81,8 +91,32 @@ rule_test!(a_value_must_make_sense, "invalid-value", |shop: &mut Sources| {
     );
     replace(shop, ORDER, "\"place_order\"", "\"Place-Order\"");
     replace(shop, USER, "\"user\"", "\"users\"");
-    replace(shop, USER, "summary = ", "port = 70000\nsummary = ");
+    replace(
+        shop,
+        USER,
+        "summary = ",
+        "port = 70000\nprogram = \"freehold\"\nsummary = ",
+    );
+    replace(shop, SYSTEM, "\"shop-workload\"", "\"shop-workload --orders 10\"");
+    replace(shop, PRODUCT, "\"shop-product\"", "\"./shop-product\"");
+    replace(shop, ORDER, "\"shop-order\" ", "\"-order\" ");
+    replace(
+        shop,
+        ORDER,
+        "\"order.expire\"]",
+        "\"order.expire\", \"expire\", \"order.expire.now\"]",
+    );
+    replace(shop, PRODUCT, "[commands]", COMMANDS);
+    append(shop, PRODUCT, "\n[commands.product.reprice]\nfrom = [\"order\"]\n");
 });
+
+const COMMANDS: &str = "[commands]
+product.discontinue = { from = [\"order\"] }
+restock             = { from = [\"order\"] }
+\"order.ship\"        = { from = [\"order\"] }
+\"product.Rename\"    = { from = [\"order\"] }
+\"product.rename\"    = { from = [] }
+\"product.recount\"   = { from = [\"order\", \"Order\", \"order\"] }";
 
 rule_test!(
     what_a_table_needs_must_be_there,
@@ -90,6 +124,8 @@ rule_test!(
     |shop: &mut Sources| {
         replace(shop, SYSTEM, "system   = \"shop\"", "");
         replace(shop, ORDER, "to = \"user.users\", ", "");
+        replace(shop, ORDER, "{ from = [\"order\"] }", "{}");
+        replace(shop, SYSTEM, "program = \"shop-workload\"", "");
     }
 );
 
@@ -136,6 +172,22 @@ rule_test!(a_name_is_not_taken, "reserved-name", |shop: &mut Sources| {
         "\n[copies.orders]\nof = \"user.order\"\ncolumns = [\"id\"]\n",
     );
     replace(shop, USER, "[owns.order]", "[owns.order]\npublishes = [\"id\"]");
+    replace(
+        shop,
+        ORDER,
+        "\"order.placed\"",
+        "\"order.placed\", \"order.replies\", \"order.orders\"",
+    );
+    append(
+        shop,
+        PRODUCT,
+        "\n[owns.commands]\npublishes = [\"id\"]\n[owns.replies]\n",
+    );
+    append(
+        shop,
+        PRODUCT_SQL,
+        "create table commands (id int primary key); create table replies (id int primary key);",
+    );
 });
 
 rule_test!(a_table_has_one_owner, "two-owners", |shop: &mut Sources| {

@@ -91,6 +91,13 @@ rule_test!(a_reference_leads_out, "local-ref", |shop: &mut Sources| {
 rule_test!(a_service_is_listed, "unknown-service", |shop: &mut Sources| {
     replace(shop, ORDER, "\"user.users\"", "\"usr.users\"");
     replace(shop, ORDER, "\"user.users.deleted\"", "\"billing.paid\"");
+    replace(
+        shop,
+        ORDER,
+        "\"order.expire\"]",
+        "\"order.expire\", \"prodct.discontinue\"]",
+    );
+    replace(shop, PRODUCT, "from = [\"order\"]", "from = [\"order\", \"oder\"]");
 });
 
 rule_test!(a_referenced_table_is_owned, "unknown-table", |shop: &mut Sources| {
@@ -110,13 +117,35 @@ rule_test!(
         );
         append(shop, USER, "\n[owns.secrets]\n");
         append(shop, USER_SQL, "create table secrets (id int primary key);");
-        append(shop, PRODUCT, "");
         replace(
             shop,
             PRODUCT,
-            "summary = ",
-            "subscribes = [\"user.secrets.changed\", \"order.placed\", \"order.orders\"]\nsummary = ",
+            "[\"order.confirmed\"]",
+            "[\"user.secrets.changed\", \"order.placed\", \"order.orders\", \"product.products.deleted\"]",
         );
+    }
+);
+
+rule_test!(what_is_sent_is_obeyed, "unknown-command", |shop: &mut Sources| {
+    // Misspelt: told once, on the sender's side.
+    replace(shop, ORDER, "\"product.release_stock\"", "\"product.relaese_stock\"");
+    // The addressee takes it from somebody else, who does not send it.
+    replace(
+        shop,
+        PRODUCT,
+        "\"product.reserve_stock\" = { from = [\"order\"]",
+        "\"product.reserve_stock\" = { from = [\"user\"]",
+    );
+    // Nobody there obeys anything; our own obedience to it is of no use.
+    replace(shop, ORDER, "\"order.expire\"]", "\"user.notify\"]");
+});
+
+rule_test!(
+    behaviour_has_a_program,
+    "behaviour-without-program",
+    |shop: &mut Sources| {
+        replace(shop, ORDER, "program    = \"shop-order\"", "");
+        replace(shop, PRODUCT, "program = \"shop-product\"", "");
     }
 );
 

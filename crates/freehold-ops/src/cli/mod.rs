@@ -5,12 +5,15 @@
 mod borrowed;
 mod check;
 mod completions;
+mod crash;
 mod down;
+mod events;
 mod interrupts;
 mod migrate;
 mod paint;
 mod provision;
 mod rebuild;
+mod sagas;
 mod serve;
 mod up;
 mod verify;
@@ -66,6 +69,12 @@ enum Verb {
     Verify(verify::Verify),
     /// Read a copy anew from its owner's rows
     Rebuild(rebuild::Rebuild),
+    /// Look at messages, and at those that could not be handled
+    #[command(subcommand)]
+    Events(events::Events),
+    /// Look at sagas, and help those that are stuck
+    #[command(subcommand)]
+    Sagas(sagas::Sagas),
     /// Print a completion script for your shell
     Completions(completions::Completions),
 }
@@ -113,6 +122,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Verb::Serve(verb) => verb.run().await,
             Verb::Verify(verb) => verb.run().await,
             Verb::Rebuild(verb) => verb.run().await,
+            Verb::Events(verb) => verb.run().await,
+            Verb::Sagas(verb) => verb.run().await,
             Verb::Completions(verb) => verb.run(),
         }
     });

@@ -11,10 +11,13 @@ use freehold_manifest::names::Names;
 use super::borrowed::Borrowed;
 use crate::folder::Folder;
 use crate::ground::Ground;
+use crate::program;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The environment says where its database is. Without FREEHOLD_DATABASE_URL all that the environment
+    after_help = "A service whose manifest names a program is run by it: this process becomes the program.
+
+The environment says where its database is. Without FREEHOLD_DATABASE_URL all that the environment
 does not say is taken from the system's own .freehold/ folder, which `freehold up` makes:
   FREEHOLD_DATABASE_URL   the application role's URL
   FREEHOLD_LISTEN         address and port, default 127.0.0.1 and the manifest's port
@@ -23,6 +26,7 @@ does not say is taken from the system's own .freehold/ folder, which `freehold u
   FREEHOLD_POOL           connections to the database
   FREEHOLD_INSTANCE       a lasting name among the service's instances, default a new one
   FREEHOLD_LOG            what to log, like freehold=debug
+  FREEHOLD_PROGRAMS       folders of the services' programs, before that of this command and PATH
 
 Example: a second instance of a service beside a running `up`
   FREEHOLD_LISTEN=127.0.0.1:7203 freehold serve systems/shop order"
@@ -44,30 +48,42 @@ impl Serve {
         let service = system
             .service(&self.service)
             .with_context(|| super::no_service(&system, &self.service))?;
-        let settings = match std::env::var_os("FREEHOLD_DATABASE_URL") {
-            Some(_) => elsewhere(&system, service)?,
+        let program = program::find(&folder, service)?;
+        let mut known = match std::env::var_os("FREEHOLD_DATABASE_URL") {
+            Some(_) => elsewhere(&system, service),
             None => local(&folder, &system, service).await?,
         };
+        known.push(("FREEHOLD_LISTEN".to_owned(), format!("127.0.0.1:{}", service.port)));
+        // What the environment says stands.
+        known.retain(|(name, _)| std::env::var(name).is_err());
+        let settings = Settings::read(|name| {
+            let known = || known.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+            std::env::var(name).ok().or_else(known)
+        })?;
+        if let Some(program) = program {
+            let Err(error) = program::become_program(&program, &known);
+            return Err(error.context(format!("service {} does not start", service.name)));
+        }
         freehold::Service::new(service.clone(), settings).run().await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Settings from the environment; names that follow from the manifest need not be repeated there.
-fn elsewhere(system: &System, service: &Service) -> Result<Settings> {
+/// What follows from the manifest, for a service whose database the environment names.
+fn elsewhere(system: &System, service: &Service) -> Vec<(String, String)> {
     let names = Names::of(system, service);
-    Ok(Settings::read(|name| {
-        std::env::var(name).ok().or_else(|| match name {
-            "FREEHOLD_SYSTEM" => Some(system.name.clone()),
-            "FREEHOLD_SCHEMA" => Some(names.schema.clone()),
-            "FREEHOLD_LIBRARY_SCHEMA" => Some(names.freehold.clone()),
-            _ => None,
-        })
-    })?)
+    let known = [
+        ("FREEHOLD_SYSTEM", system.name.clone()),
+        ("FREEHOLD_SCHEMA", names.schema),
+        ("FREEHOLD_LIBRARY_SCHEMA", names.freehold),
+        ("FREEHOLD_ACCEPTS", String::new()),
+        ("FREEHOLD_PEERS", String::new()),
+    ];
+    known.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
-/// Settings from the system's own state folder, where the environment is silent.
-async fn local(folder: &Folder, system: &System, service: &Service) -> Result<Settings> {
+/// What the system's own state folder says.
+async fn local(folder: &Folder, system: &System, service: &Service) -> Result<Vec<(String, String)>> {
     Borrowed::must_exist(folder, system)?;
     let ground = Ground::open(folder, system).await?;
     let held = |names: &[String]| names.contains(&service.name);
@@ -81,11 +97,5 @@ async fn local(folder: &Folder, system: &System, service: &Service) -> Result<Se
             service.name
         );
     }
-    let known = ground.environment(service)?;
-    let settings = Settings::read(|name| {
-        std::env::var(name)
-            .ok()
-            .or_else(|| known.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone()))
-    })?;
-    Ok(settings)
+    ground.environment(service)
 }

@@ -14,6 +14,7 @@ use crate::folder::Folder;
 use crate::ground::{self, Ground};
 use crate::migrate::To;
 use crate::postgres::{Lock, Stop};
+use crate::program;
 use crate::secrets::Login;
 use crate::supervise::{self, Event, Supervisor};
 
@@ -144,6 +145,7 @@ enum Prepared {
 /// Everything between an empty folder and databases that are ready.
 async fn prepare(folder: &Folder, ground: &mut Ground) -> Result<Prepared> {
     // Now, rather than after the databases are made.
+    program::must_exist(folder, &ground.system)?;
     supervise::ports_are_free(&ground.system)?;
     if !ground.servers.is_empty() {
         ground.start().await?;

@@ -14,6 +14,8 @@ use crate::isolation::{self, Matrix};
 pub(super) enum Verify {
     /// Attack every service's data with every other service's credentials
     Isolation(Isolation),
+    /// Break a system at work, at random, and say what was lost, doubled, out of order or stuck
+    Crash(super::crash::Crash),
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +38,7 @@ impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Isolation(isolation) => isolation.run().await,
+            Self::Crash(crash) => crash.run().await,
         }
     }
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
 
 /// The library's tables that only its functions may write.
-const GUARDED: [&str; 5] = ["outbox", "log", "log_head", "cursor", "key_version"];
+const GUARDED: [&str; 7] = ["outbox", "log", "log_head", "cursor", "key_version", "event_type", "sent_type"];
+/// The library's tables that a service adds to and never changes: what was done, for whoever asks later.
+const STORIES: [&str; 3] = ["obeyed", "saga_history", "skipped"];
 /// The log's partitions are called after it.
 const PARTITION_PREFIX: &str = "log_";
 
@@ -52,6 +54,8 @@ pub(super) enum Kind {
     Copy,
     /// Of the library, written by its functions only.
     Library,
+    /// Of the library, written once.
+    Story,
     Unknown,
 }
 
@@ -212,7 +216,11 @@ async fn relations(admin: &Client, service: &Service, names: &Names) -> Result<V
 fn kind(service: &Service, names: &Names, schema: &str, name: &str) -> Kind {
     if schema == names.freehold {
         let guarded = GUARDED.contains(&name) || name.starts_with(PARTITION_PREFIX);
-        return if guarded { Kind::Library } else { Kind::Unknown };
+        return match () {
+            () if guarded => Kind::Library,
+            () if STORIES.contains(&name) => Kind::Story,
+            () => Kind::Unknown,
+        };
     }
     match service.table(name) {
         Some(table) if table.mode == Mode::AppendOnly => Kind::AppendOnly,

@@ -1,5 +1,5 @@
 use super::*;
-use freehold_manifest::model::{Copy, Placement, Postgres, TableName, Transport};
+use freehold_manifest::model::{Command, Copy, Placement, Postgres, TableName, Transport};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,6 +11,9 @@ fn service(name: &str, hears: &[&str]) -> Service {
         publishes: Vec::new(),
         subscribes: Vec::new(),
         sagas: Vec::new(),
+        program: None,
+        sends: Vec::new(),
+        commands: Vec::new(),
         owns: Vec::new(),
         copies: hears
             .iter()
@@ -37,6 +40,7 @@ fn shop(services: Vec<Service>) -> System {
             url: None,
         },
         transport: Transport::Feed,
+        workload: None,
     }
 }
 
@@ -67,6 +71,30 @@ fn a_pair_of_services_shares_one_token_and_a_second_run_keeps_everything() -> Do
         first["order"].password(Login::App)?,
         first["user"].password(Login::App)?
     );
+    Ok(())
+}
+
+#[test]
+fn services_that_exchange_commands_only_have_a_token_each_way() -> Done {
+    let dir = tempfile::tempdir()?;
+    let mut order = service("order", &[]);
+    order.sends = vec!["product.reserve_stock".to_owned()];
+    let mut product = service("product", &[]);
+    product.commands = vec![Command {
+        name: "product.reserve_stock".to_owned(),
+        from: vec!["order".to_owned()],
+    }];
+    let system = shop(vec![service("user", &[]), product, order]);
+    let secrets = ensure_with(&system, dir.path(), &no_environment)?;
+    let (product, order) = (secrets["product"].feed(), secrets["order"].feed());
+    // Commands are read from the sender's log, replies from the log of whoever obeyed.
+    assert_eq!(order.accepts["product"], product.presents["order"]);
+    assert_eq!(product.accepts["order"], order.presents["product"]);
+    assert_ne!(order.accepts["product"], product.accepts["order"]);
+    for feed in [product, order] {
+        assert_eq!((feed.accepts.len(), feed.presents.len()), (1, 1));
+    }
+    assert!(secrets["user"].feed().accepts.is_empty());
     Ok(())
 }
 

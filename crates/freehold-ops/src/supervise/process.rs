@@ -15,7 +15,12 @@ const STOP_MAX: Duration = Duration::from_secs(8);
 const INSTANCE: &str = "up";
 
 /// What a service takes from our environment of what is ours; the rest may be somebody else's secret.
-const PASSED_ON: [&str; 3] = ["FREEHOLD_LOG", "FREEHOLD_LOG_FORMAT", "FREEHOLD_POOL"];
+const PASSED_ON: [&str; 4] = [
+    "FREEHOLD_LOG",
+    "FREEHOLD_LOG_FORMAT",
+    "FREEHOLD_POOL",
+    "FREEHOLD_PROGRAMS",
+];
 
 /// A started service.
 #[derive(Debug)]
@@ -34,11 +39,13 @@ impl Process {
     ) -> Result<Self> {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            let ours = text.starts_with("FREEHOLD_") || text == "PGPASSWORD";
-            if ours && !PASSED_ON.contains(&&*text) {
+            if is_withheld(&name.to_string_lossy()) {
                 command.env_remove(&name);
             }
+        }
+        // It looks for the service's program beside itself: there, where we were started from.
+        if let Some(started) = std::env::args_os().next() {
+            command.arg0(started);
         }
         command
             .arg("serve")
@@ -72,6 +79,32 @@ impl Process {
         if tokio::time::timeout(STOP_MAX, self.child.wait()).await.is_err() {
             tracing::warn!("a service did not stop in time and was killed");
             let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Whether a variable of our environment is kept from the services: what is ours and not passed on.
+fn is_withheld(name: &str) -> bool {
+    let ours = name.starts_with("FREEHOLD_") || name == "PGPASSWORD";
+    ours && !PASSED_ON.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_withheld;
+
+    #[test]
+    fn a_service_gets_all_of_the_environment_but_what_is_the_operators() {
+        for passed_on in ["SHOP_PAYMENT_URL", "PATH", "FREEHOLD_PROGRAMS", "FREEHOLD_POOL"] {
+            assert!(!is_withheld(passed_on), "{passed_on}");
+        }
+        for withheld in [
+            "FREEHOLD_ORDER_APP_PASSWORD",
+            "FREEHOLD_POSTGRES_PASSWORD",
+            "FREEHOLD_DATABASE_URL",
+            "PGPASSWORD",
+        ] {
+            assert!(is_withheld(withheld), "{withheld}");
         }
     }
 }

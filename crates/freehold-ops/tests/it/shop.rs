@@ -163,6 +163,7 @@ pub(crate) fn system(placement: Placement) -> System {
         port: 7100,
         postgres: Postgres { placement, url: None },
         transport: Transport::Feed,
+        workload: None,
     }
 }
 
@@ -174,6 +175,9 @@ pub(crate) fn service(name: &str, owns: &[(&str, Mode)], copies: &[(&str, &str)]
         publishes: Vec::new(),
         subscribes: Vec::new(),
         sagas: Vec::new(),
+        program: None,
+        sends: Vec::new(),
+        commands: Vec::new(),
         owns: owns
             .iter()
             .map(|(table, mode)| Table {

@@ -17,7 +17,7 @@ const CALLED_BY_APP: [&str; 9] = [
     "advance(text, text, integer, bigint, text[], bigint[], bigint[], bytea[])",
     "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
     "send(text, text, text, json)",
-    "keep_saga(uuid, text, json, json, text, text[], text[], text[], integer[], text[], text[], text[], text[], text[], text[], bigint[])",
+    "keep_saga(uuid, text, json, json, text, text[], text[], text[], integer[], text[], text[], text[], text[], text[], text[], bigint[], text, text[], text[])",
     "answer(uuid, text, text, text, text, json, text, uuid, text, text)",
 ];
 

@@ -34,6 +34,8 @@ impl Copies {
             }
         }
         cursors.advance(heard.upto, &heard.messages);
+        #[cfg(feature = "plant")]
+        self.hear_older_ones_late(of, heard).await?;
         Ok(())
     }
 

@@ -557,8 +557,13 @@ impl Engine<'_> {
         self.course.reason = Some(reason);
     }
 
+    /// Back to what it was, unless another step of the stage holds it up as well.
     fn unstick(&mut self) {
-        if self.course.state == State::Stuck {
+        let held_up = self
+            .steps_of(self.course.progress.stage)
+            .iter()
+            .any(|step| self.holds_up(step).is_some());
+        if self.course.state == State::Stuck && !held_up {
             self.course.state = match self.course.progress.turned {
                 false => State::Running,
                 true => State::Compensating,
@@ -566,17 +571,27 @@ impl Engine<'_> {
         }
     }
 
+    /// The direction in which a step holds a stuck saga up: it was refused there, or has been tried too often.
+    fn holds_up(&self, step: &StepShape) -> Option<(Direction, Mark)> {
+        let standing = self.course.progress.steps.get(step.name)?;
+        let often = standing.attempt >= ATTEMPTS_BEFORE_STUCK;
+        match (self.course.progress.turned, standing.mark) {
+            (false, mark @ Mark::Refused) => Some((Direction::Forward, mark)),
+            (false, mark @ (Mark::Asked | Mark::Failed)) if often => Some((Direction::Forward, mark)),
+            (true, mark @ Mark::UndoRefused) => Some((Direction::Compensate, mark)),
+            (true, mark @ Mark::Undoing) if often => Some((Direction::Compensate, mark)),
+            _ => None,
+        }
+    }
+
+    /// An action that comes when the saga is no longer stuck would hit another step than was meant: it does nothing.
     fn operator(&mut self, action: Operator) {
-        let turned = self.course.progress.turned;
-        let stage = self.course.progress.stage;
-        for step in self.steps_of(stage) {
-            let Some(mark) = self.mark_of(step.name) else {
+        if self.course.state != State::Stuck {
+            return;
+        }
+        for step in self.steps_of(self.course.progress.stage) {
+            let Some((direction, mark)) = self.holds_up(&step) else {
                 continue;
-            };
-            let direction = match (turned, mark) {
-                (false, Mark::Asked | Mark::Failed | Mark::Refused) => Direction::Forward,
-                (true, Mark::Undoing | Mark::UndoRefused) => Direction::Compensate,
-                _ => continue,
             };
             let at = Some((step.name, direction));
             match action {
@@ -589,7 +604,6 @@ impl Engine<'_> {
                     if direction == Direction::Compensate {
                         self.mark(step.name, Mark::Undoing);
                     }
-                    self.unstick();
                     self.perform(&step, direction, 1);
                 }
                 Operator::Skip | Operator::MarkDone => {
@@ -602,17 +616,11 @@ impl Engine<'_> {
                     self.note(at, event, 0, None);
                     self.settle(step.name, direction);
                     self.mark(step.name, mark);
-                    self.unstick();
                 }
             }
         }
-        self.go_on_unless_ended();
-    }
-
-    fn go_on_unless_ended(&mut self) {
-        if !self.course.state.is_end() && self.course.state != State::Stuck {
-            self.go_on();
-        }
+        self.unstick();
+        self.go_on();
     }
 
     fn perform(&mut self, step: &StepShape, direction: Direction, attempt: u32) {

@@ -12,6 +12,14 @@ pub mod engine;
 pub(crate) mod orchestrator;
 pub(crate) mod participant;
 pub(crate) mod store;
+// Rehearsed
+pub mod rehearse;
+#[cfg(test)]
+mod engine_properties;
+#[cfg(test)]
+mod engine_tests;
+// Told
+mod told;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -20,11 +28,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use orchestrator::{Answer, Started};
+pub use told::{Happened, Told};
 pub use steps::{
     Before, Call, CallStep, Called, InvokeStep, LocalFn, LocalStep, Plain, Steps, Undoable, call, invoke, local,
 };
 
 use crate::error::{Error, Result};
+use crate::interfere;
 use crate::tx::Tx;
 use engine::{Direction, Shape};
 use steps::{Definition, Way};
@@ -46,6 +56,15 @@ pub trait Saga: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn steps() -> Steps<Self>
     where
         Self: Sized;
+
+    /// Rehearses it in a unit test, without a database; see [`Rehearsal`](rehearse::Rehearsal).
+    #[track_caller]
+    fn rehearse(saga: Self) -> rehearse::Rehearsal<Self>
+    where
+        Self: Sized,
+    {
+        rehearse::Rehearsal::new(saga)
+    }
 }
 
 /// A step's command, or the idempotency key of its call: the same for every attempt, so a repeat is recognised.
@@ -138,6 +157,7 @@ impl<S: Saga> Runnable for Registered<S> {
             let Way::Local(f) = self.way(step, direction)? else {
                 return Err(Self::wrong_way(step));
             };
+            interfere::step(step, direction)?;
             let mut saga: S = serde_json::from_value(data.clone())?;
             f(&mut saga, tx).await?;
             *data = serde_json::to_value(saga)?;

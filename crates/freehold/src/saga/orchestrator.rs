@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::engine::{self, Action, Course, Direction, Input, Kind, Operator, Outcome, Shape};
 use super::participant::Envelope;
-use super::store::{self, Kept, Stored, Wait};
+use super::store::{self, Kept, Sent, Stored, Wait};
 use super::{Runnable, Saga, step_id};
 use crate::error::{Error, Result};
+use crate::interfere;
 use crate::message::Received;
 use crate::tx::{Part, Tx};
 
@@ -153,6 +154,7 @@ async fn answered(
     outcome: Outcome,
     data: Option<Value>,
 ) -> Result<()> {
+    interfere::about(step, direction);
     let app = tx.app().clone();
     let runnable = app.saga(&stored.name).ok_or_else(|| unregistered(&stored.name))?;
     if let (Direction::Forward, Outcome::Done, Some(data)) = (direction, &outcome, data)
@@ -175,6 +177,9 @@ pub(crate) async fn fire(tx: &mut Tx, saga: Uuid, input: Fired<'_>) -> Result<()
     let Some(stored) = load(tx, saga).await? else {
         return Ok(());
     };
+    if let Fired::TimedOut(step, direction) | Fired::Retry(step, direction) = input {
+        interfere::about(step, direction);
+    }
     let app = tx.app().clone();
     let runnable = app.saga(&stored.name).ok_or_else(|| unregistered(&stored.name))?;
     let input = match input {
@@ -285,7 +290,7 @@ impl Turn<'_> {
         match kind {
             Some(Kind::Local) => self.local(step, direction).await?,
             Some(Kind::Invoke) => {
-                self.send(step, direction).await?;
+                self.send(step, direction)?;
                 self.wait("timeout", step, direction, timeout);
             }
             Some(Kind::Call) => self.wait("call", step, direction, Duration::ZERO),
@@ -312,7 +317,14 @@ impl Turn<'_> {
                     .await?;
                 Outcome::Done
             }
-            Failing::Step => self.local_apart(step, direction).await?,
+            Failing::Step => {
+                if direction == Direction::Compensate {
+                    self.tx.set_reason(self.stored.course.reason.clone());
+                }
+                let outcome = self.local_apart(step, direction).await?;
+                self.tx.set_reason(None);
+                outcome
+            }
         };
         let more = engine::turn(
             &self.shape,
@@ -346,7 +358,7 @@ impl Turn<'_> {
         Ok(outcome)
     }
 
-    async fn send(&mut self, step: &'static str, direction: Direction) -> Result<()> {
+    fn send(&mut self, step: &'static str, direction: Direction) -> Result<()> {
         let (name, data) = self.runnable.command(step, direction, &self.stored.data)?;
         let id = |direction| {
             let round = self.stored.course.round(step, direction);
@@ -360,7 +372,9 @@ impl Turn<'_> {
             voids: (direction == Direction::Compensate).then(|| id(Direction::Forward)),
             data,
         };
-        envelope.send(self.tx, name, &self.stored.key).await
+        let body = serde_json::to_string(&envelope)?;
+        self.kept.commands.push(Sent { name, body });
+        Ok(())
     }
 }
 

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::engine::Direction;
 use crate::error::{Error, Result};
 use crate::message::Received;
-use crate::tx::{Part, Tx};
+use crate::{interfere, plant};
+use crate::tx::Tx;
 
 /// A command's body.
 #[derive(Debug, Serialize)]
@@ -35,20 +36,6 @@ struct Asked<'a> {
     data: &'a RawValue,
 }
 
-impl Envelope {
-    /// Sends it to the service that its name begins with.
-    pub(crate) async fn send(&self, tx: &Tx, name: &str, key: &str) -> Result<()> {
-        let to = name.split_once('.').map_or(name, |(service, _)| service);
-        let sql = tx.place("select freehold.send($1, $2, $3, $4::text::json)");
-        tx.query_one(
-            &sql,
-            &[&format!("{to}.commands"), &name, &key, &serde_json::to_string(self)?],
-        )
-        .await?;
-        Ok(())
-    }
-}
-
 /// What became of a command that was here before.
 struct Before {
     outcome: String,
@@ -59,7 +46,15 @@ struct Before {
 /// A command arrived: obeyed if it is new, answered in any case.
 pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
     let asked: Asked<'_> = serde_json::from_str(received.data.get())?;
-    if let Some(before) = seen(tx, asked.id).await? {
+    let step = asked.step.as_deref().unwrap_or(&received.kind);
+    interfere::about(step, asked.direction);
+    let forgotten = match asked.direction {
+        Direction::Forward => plant::is("reply-not-stored"),
+        Direction::Compensate => plant::is("compensation-not-idempotent"),
+    };
+    if let Some(before) = seen(tx, asked.id).await?
+        && !forgotten
+    {
         let again = Answered {
             outcome: &before.outcome,
             reason: before.reason,
@@ -71,7 +66,9 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
         let took_effect = match seen(tx, forward).await? {
             Some(before) => before.outcome == "done",
             None => {
-                void(tx, received, forward).await?;
+                if !plant::is("no-tombstone") {
+                    void(tx, received, forward).await?;
+                }
                 false
             }
         };
@@ -92,11 +89,12 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
             received.producer, received.kind
         )));
     }
-    tx.part(Part::Begin).await?;
-    let made = app.handlers().command(&received.kind, asked.data.get(), tx).await;
+    let made = match interfere::step(step, asked.direction) {
+        Ok(()) => app.handlers().command(&received.kind, asked.data.get(), tx).await,
+        Err(error) => Some(Err(error)),
+    };
     let made = match made {
-        Some(Ok(reply)) => tx.part(Part::Keep).await.map(|()| reply),
-        Some(Err(error)) => Err(error),
+        Some(made) => made,
         None => Err(Error::other(format!("nothing here obeys {}", received.kind))),
     };
     match made {
@@ -109,7 +107,7 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
             answer(tx, received, &asked, done).await
         }
         Err(Error::Refused { code, detail }) => {
-            tx.part(Part::Undo).await?;
+            tx.rewind().await?;
             let refused = Answered {
                 outcome: "refused",
                 reason: Some(format!("{code}: {detail}")),

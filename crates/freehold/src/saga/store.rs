@@ -35,6 +35,14 @@ pub(super) struct Kept {
     pub(super) notes: Vec<Note>,
     pub(super) settled: Vec<(&'static str, Direction)>,
     pub(super) waits: Vec<Wait>,
+    pub(super) commands: Vec<Sent>,
+}
+
+/// A command that a turn sends.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) name: &'static str,
+    pub(super) body: String,
 }
 
 impl Kept {
@@ -145,8 +153,13 @@ pub(super) async fn keep(tx: &Tx, saga: &Stored, kept: &Kept) -> Result<()> {
     let wait_steps: Vec<&str> = kept.waits.iter().map(|w| w.step).collect();
     let wait_directions: Vec<&str> = kept.waits.iter().map(|w| word(w.direction)).collect();
     let ms: Vec<i64> = kept.waits.iter().map(|w| w.ms).collect();
+    let commands: Vec<&str> = kept.commands.iter().map(|sent| sent.name).collect();
+    let bodies: Vec<&str> = kept.commands.iter().map(|sent| sent.body.as_str()).collect();
+    if kept.waits.iter().any(|wait| wait.ms == 0) {
+        tx.due_at_once();
+    }
     let sql = tx.place(
-        "select freehold.keep_saga($1, $2, $3::text::json, $4::text::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        "select freehold.keep_saga($1, $2, $3::text::json, $4::text::json, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
     );
     let progress = serde_json::to_string(&saga.course.progress)?;
     tx.query_one(
@@ -168,6 +181,9 @@ pub(super) async fn keep(tx: &Tx, saga: &Stored, kept: &Kept) -> Result<()> {
             &wait_steps,
             &wait_directions,
             &ms,
+            &saga.key,
+            &commands,
+            &bodies,
         ],
     )
     .await?;

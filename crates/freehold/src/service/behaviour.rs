@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use axum::Router;
+use deadpool_postgres::Pool;
 use freehold_manifest::model;
 use freehold_manifest::{SourceFile, read_service};
 
 use super::Service;
-use crate::app::App;
+use crate::app::{App, Constraints};
 use crate::error::{Error, Result};
 use crate::handler::{Command, Event, Handlers, OnCommand, OnEvent};
 use crate::saga::{Registered, Runnable, Saga, store};
@@ -190,6 +191,13 @@ impl Behaviour {
             );
         }
         for saga in self.sagas.values() {
+            let own = format!("{service}.");
+            if let Some(command) = saga.commands().iter().find(|c| c.starts_with(&own)) {
+                return wrong(
+                    format!("saga {} invokes {command} of its own service, which would never answer", saga.name()),
+                    "make it a local step".to_owned(),
+                );
+            }
             if let Some(command) = saga.commands().iter().find(|c| !manifest.sends.iter().any(|s| s == *c)) {
                 return wrong(
                     format!(
@@ -220,4 +228,15 @@ pub(super) async fn define(app: &App) -> Result<()> {
         store::define(&mut tx, saga).await?;
     }
     tx.commit().await
+}
+
+/// Whether a table of the service has a constraint that may wait for the commit.
+pub(super) async fn constraints(pool: &Pool, schema: &str) -> Result<Constraints> {
+    let sql = "select exists (
+                 select from pg_constraint c
+                 join pg_namespace n on n.oid = c.connamespace
+                 where n.nspname = $1 and c.condeferrable
+               )";
+    let wait: bool = pool.get().await?.query_one(sql, &[&schema]).await?.get(0);
+    Ok(if wait { Constraints::Wait } else { Constraints::Immediate })
 }

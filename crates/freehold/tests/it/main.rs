@@ -13,4 +13,6 @@ mod entity_settle;
 mod entity_write;
 mod fixture;
 mod install;
+#[cfg(feature = "testing")]
+mod matrix;
 mod sequencer;

@@ -69,6 +69,16 @@ pub(super) const ATTACKS: &[Attack] = &[
         each(s, Kind::Library, truncate, Proof::Runs)
     })
     .breached_by(REFERENCED),
+    own("own-update-story", "rewrite what sagas and commands came to", |s| {
+        each(s, Kind::Story, update_nothing, Proof::Runs)
+    }),
+    own("own-delete-story", "delete what sagas and commands came to", |s| {
+        each(s, Kind::Story, delete_nothing, Proof::Runs)
+    }),
+    own("own-truncate-story", "truncate what sagas and commands came to", |s| {
+        each(s, Kind::Story, truncate, Proof::Runs)
+    })
+    .breached_by(REFERENCED),
     by_reader("own-reader-inserts", "insert as the reader", |s| all(s, insert_nothing)),
     by_reader("own-reader-updates", "update as the reader", |s| all(s, update_nothing)),
     by_reader("own-reader-deletes", "delete as the reader", |s| all(s, delete_nothing)),
@@ -98,7 +108,7 @@ fn each(scene: &Scene<'_>, kind: Kind, text: fn(&Relation) -> String, proof: Pro
     let absent = match kind {
         Kind::AppendOnly => NO_APPEND_ONLY,
         Kind::Copy => NO_COPIES,
-        Kind::Library => NO_LIBRARY,
+        Kind::Library | Kind::Story => NO_LIBRARY,
         Kind::Owned | Kind::Unknown => NO_TABLES,
     };
     Attempt::each(scene.attacker.of(&[kind]).map(text), proof, absent)

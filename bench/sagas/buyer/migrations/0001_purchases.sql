@@ -1,0 +1,5 @@
+create table purchases (
+    id     text    primary key,
+    item   integer not null,
+    status text    not null default 'open'
+);

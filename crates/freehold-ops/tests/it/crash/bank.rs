@@ -1,0 +1,157 @@
+//! A copy of the bank in a temporary folder, and runs of the rig on it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use freehold_ops::crash::{Plan, Remains, Rig};
+use freehold_ops::folder::Folder;
+
+/// The program under test.
+const FREEHOLD: &str = env!("CARGO_BIN_EXE_freehold");
+
+/// Where the bank's workload is.
+const PROGRAMS: &str = "FREEHOLD_PROGRAMS";
+
+/// The bank. Dropping it removes it, and what runs kept of it.
+pub(super) struct Bank {
+    temp: tempfile::TempDir,
+}
+
+impl Bank {
+    pub(super) fn new() -> Result<Self> {
+        let bank = Self {
+            temp: tempfile::tempdir()?,
+        };
+        // PostgreSQL may run as another user than we do.
+        fs::set_permissions(bank.temp.path(), fs::Permissions::from_mode(0o755))?;
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bank");
+        copy(&from, &bank.path())?;
+        // Runs of this test are told from others by where they are.
+        fs::create_dir(bank.scratches())?;
+        Ok(bank)
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.temp.path().join("bank")
+    }
+
+    /// Where runs make their scratch folders.
+    fn scratches(&self) -> PathBuf {
+        self.temp.path().join("tmp")
+    }
+
+    /// The scratch folders that there are.
+    pub(super) fn left(&self) -> Result<Vec<PathBuf>> {
+        let left = fs::read_dir(self.scratches())?.map(|entry| Ok(entry?.path()));
+        left.collect()
+    }
+
+    /// Writes a file into it.
+    pub(super) fn write(&self, file: &str, text: &str) -> Result<()> {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().context("a file in a folder")?)?;
+        fs::write(&path, text).with_context(|| path.display().to_string())
+    }
+
+    fn command(&self, words: &[&str]) -> Result<Command> {
+        let mut command = Command::new(FREEHOLD);
+        command
+            .args(["verify", "crash"])
+            .arg(self.path())
+            .args(words)
+            .env(PROGRAMS, programs()?)
+            .env("TMPDIR", self.scratches())
+            .env("FREEHOLD_LOG", "warn,deadpool.postgres=error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(command)
+    }
+
+    /// Runs `freehold verify crash` on it.
+    pub(super) fn verify(&self, words: &[&str]) -> Result<Said> {
+        Ok(Said::from(self.command(words)?.output()?))
+    }
+
+    /// Begins `freehold verify crash` on it.
+    pub(super) fn begin(&self, words: &[&str]) -> Result<Child> {
+        Ok(self.command(words)?.spawn()?)
+    }
+
+    /// A rig on it, in this process, without faults.
+    pub(super) async fn rig(&self, work: u64, limit: Duration) -> Result<Rig> {
+        let folder = Folder::read(&self.path())?;
+        let mut system = folder.checked.system.clone().context("the bank's manifests can be used")?;
+        system.workload = Some(programs()?.join("bank").display().to_string());
+        let plan = Plan {
+            seed: 1,
+            faults: 0,
+            limit,
+            work,
+            plant: None,
+            program: FREEHOLD.into(),
+            remains: Remains::Removed,
+        };
+        Rig::open(&folder, &system, plan).await
+    }
+}
+
+impl Drop for Bank {
+    fn drop(&mut self) {
+        for left in self.left().unwrap_or_default() {
+            let _ = Command::new(FREEHOLD)
+                .arg("down")
+                .arg(left.join("system"))
+                .args(["--destroy", "--yes"])
+                .output();
+        }
+    }
+}
+
+/// The folder of the examples' programs, which are built with the tests.
+fn programs() -> Result<PathBuf> {
+    let folder = Path::new(FREEHOLD).parent().context("a program in a folder")?.join("examples");
+    ensure!(
+        folder.join("bank").is_file(),
+        "{} has no program bank: build it with `cargo build -p freehold-ops --examples`",
+        folder.display()
+    );
+    Ok(folder)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy(&entry.path(), &to)?,
+            false => {
+                fs::copy(entry.path(), to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Defects planted on purpose, so that the tests which must find them are seen to: feature `plant`, never in a released build.
+//!
+//! The environment variable `FREEHOLD_PLANT` names the one that is planted.
+//!
+//! | Name | What is wrong then |
+//! | --- | --- |
+//! | `reply-not-stored` | a participant does not recognise a command that it has obeyed |
+//! | `compensation-not-idempotent` | a participant does not recognise a compensation that it has carried out |
+//! | `no-tombstone` | a compensation that comes first leaves nothing, and its step takes effect when it comes |
+//! | `acknowledge-before-effect` | the cursor is committed before the handlers run |
+//! | `cursor-outside-transaction` | the handlers' effects are committed before the cursor |
+//! | `no-version-gate` | a copy takes older rows, and the feed brings some late |
+//! | `payment-without-idempotency-key` | every attempt of a call has another id |
+
+/// The variable.
+#[cfg(feature = "plant")]
+const VARIABLE: &str = "FREEHOLD_PLANT";
+
+/// How long the two halves of what should be one transaction stand apart: long enough that a death at random falls between
+/// them now and then.
+#[cfg(feature = "plant")]
+const GAP: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// Whether this defect is planted.
+#[cfg(feature = "plant")]
+pub(crate) fn is(name: &str) -> bool {
+    static PLANTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let planted = PLANTED.get_or_init(|| std::env::var(VARIABLE).ok());
+    planted.as_deref() == Some(name) || crate::interfere::is_planted(name)
+}
+
+/// Nothing is planted.
+#[cfg(not(feature = "plant"))]
+pub(crate) const fn is(_name: &str) -> bool {
+    false
+}
+
+/// Between the two halves.
+#[cfg(feature = "plant")]
+pub(crate) async fn gap() {
+    tokio::time::sleep(GAP).await;
+}
+
+/// Never reached.
+#[cfg(not(feature = "plant"))]
+pub(crate) async fn gap() {}
