@@ -12,7 +12,7 @@ CARGO_BUILD = cargo build --locked --profile $(PROFILE) --workspace --bins
 .PHONY: help up demo test prove bench check down postgres build
 
 help:
-	@echo 'make up      the shop: three services, three databases, until Ctrl-C'
+	@echo 'make up      the shop: three services, three databases, a payment provider, until Ctrl-C'
 	@echo 'make demo    the shop, and a tour that ends by itself'
 	@echo 'make test    every test, with short versions of the long ones'
 	@echo 'make prove   the long versions: many seeds, many faults'
@@ -21,10 +21,10 @@ help:
 	@echo 'make down    remove the shop'"'"'s private server and its data, after asking'
 
 up: build
-	@$(BUILD)/freehold up systems/shop --seed $(BUILD)/shop-seed
+	@scripts/shop $(BUILD) --seed $(BUILD)/shop-seed
 
 demo: build
-	@$(BUILD)/freehold up systems/shop -- $(BUILD)/shop-tour
+	@scripts/shop $(BUILD) -- $(BUILD)/shop-tour
 
 test: postgres
 	@scripts/with-postgres scripts/test
@@ -37,7 +37,7 @@ bench: postgres
 
 check:
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --features freehold-ops/plant -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --all-features -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps
 
 down:

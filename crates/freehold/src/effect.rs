@@ -1,6 +1,6 @@
 //! Messages take effect: the cursor moves, handlers run, consequences are written, all in one transaction.
 //!
-//! A fault is the message's own: what its handler did is undone, its key is set aside in [`parked`], and the others of the batch
+//! A fault is the message's own: what its handler did is undone, its key is set aside in `parked`, and the others of the batch
 //! go on. A transient failure is nobody's: the whole batch is done again.
 
 use std::collections::HashSet;

@@ -164,6 +164,13 @@ impl Tx {
         Ok(row.get(0))
     }
 
+    /// What follows belongs to this trace.
+    pub(crate) async fn follow(&mut self, trace: Option<String>) -> Result<()> {
+        self.trace = trace;
+        let sql = self.set_trace();
+        self.run(sql.trim_start_matches("; ")).await
+    }
+
     /// Something was written that is due as soon as this is committed.
     pub(crate) fn due_at_once(&self) {
         self.due.store(true, Ordering::Relaxed);

@@ -19,7 +19,7 @@ const INSTANCE_MAX: Duration = Duration::from_secs(30);
 /// The longest wait for a commit to be cut.
 const COMMIT_MAX: Duration = Duration::from_secs(10);
 
-/// The longest wait for connections to be cut.
+/// The longest wait for connections that can be cut or frozen.
 const CONNECTED_MAX: Duration = Duration::from_secs(10);
 
 /// How often that wait looks.
@@ -80,11 +80,14 @@ async fn strike(fault: &Fault, stage: &Stage, instance: &Instance, server: &Serv
         Kind::KillInstance => blow(Blow::Kill(fault.length)).await,
         Kind::FreezeInstance => blow(Blow::Freeze(fault.length)).await,
         Kind::Replace => blow(Blow::Replace).await,
-        Kind::CutConnections => hit(cut_all(stage).await, "there were no connections in time"),
+        Kind::CutConnections => hit(in_time(cut_all(stage)).await.is_some(), "there were no connections in time"),
         Kind::CutCommitSent | Kind::CutCommitAnswered => {
             let moment = fault.kind.moment().context("a cut has its moment")?;
-            let cut = stage.proxy.cut_at_commit(moment, fault.skip, COMMIT_MAX).await;
-            hit(cut, "no commit came by in time")
+            for skip in &fault.skips {
+                let cut = stage.proxy.cut_at_commit(moment, *skip, COMMIT_MAX).await;
+                hit(cut, "no commit came by in time")?;
+            }
+            Ok(())
         }
         Kind::Stall => {
             stage.proxy.stall(fault.length).await;
@@ -107,21 +110,31 @@ async fn strike(fault: &Fault, stage: &Stage, instance: &Instance, server: &Serv
         Kind::FreezeBackend => {
             // A frozen process outlives its server, and the next start would wait for it.
             let _alone = stage.server.lock().await;
-            let _frozen = Frozen::stop(backend(stage, server, fault.which).await?)?;
+            let found = async {
+                loop {
+                    if let Some(pid) = backend(stage, server, fault.which).await? {
+                        return Frozen::stop(pid).context("it has just ended");
+                    }
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+            };
+            let _frozen = in_time(found).await.unwrap_or_else(|| bail!("there were no connections in time"))?;
             tokio::time::sleep(fault.length).await;
             Ok(())
         }
     }
 }
 
+/// What comes of it, unless nobody connects for too long.
+async fn in_time<T>(done: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(CONNECTED_MAX, done).await.ok()
+}
+
 /// Cuts what there is, once there is something.
-async fn cut_all(stage: &Stage) -> bool {
-    let cut = async {
-        while stage.proxy.cut_all() == 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    tokio::time::timeout(CONNECTED_MAX, cut).await.is_ok()
+async fn cut_all(stage: &Stage) {
+    while stage.proxy.cut_all() == 0 {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 async fn start(server: &Server) -> Result<()> {
@@ -144,7 +157,7 @@ fn postmaster(server: &Server) -> Result<Pid> {
 }
 
 /// One of the processes that serve the service, rather one that is at work.
-async fn backend(stage: &Stage, server: &Server, which: usize) -> Result<Pid> {
+async fn backend(stage: &Stage, server: &Server, which: usize) -> Result<Option<Pid>> {
     let config = server.admin_config(&stage.names.database);
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
@@ -158,8 +171,8 @@ async fn backend(stage: &Stage, server: &Server, which: usize) -> Result<Pid> {
             &[&stage.names.app, &BACKENDS],
         )
         .await?;
-    if rows.is_empty() {
-        bail!("the service has no connection");
+    match rows.len() {
+        0 => Ok(None),
+        some => Ok(Some(Pid::from_raw(rows[which % some].get(0)))),
     }
-    Ok(Pid::from_raw(rows[which % rows.len()].get(0)))
 }

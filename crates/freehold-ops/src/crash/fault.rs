@@ -9,13 +9,13 @@ use super::proxy::Moment;
 
 /// The mix of faults: each kind with its weight. The first faults of a run are one of each kind, in an order by the seed.
 pub const MIX: [(Kind, u32); 10] = [
-    (Kind::KillInstance, 6),
-    (Kind::CutCommitSent, 4),
-    (Kind::CutCommitAnswered, 4),
+    (Kind::KillInstance, 8),
+    (Kind::CutCommitSent, 5),
+    (Kind::CutCommitAnswered, 5),
     (Kind::KillServer, 3),
+    (Kind::CutConnections, 3),
     (Kind::FreezeInstance, 2),
     (Kind::FreezeBackend, 2),
-    (Kind::CutConnections, 2),
     (Kind::Replace, 2),
     (Kind::FreezeServer, 1),
     (Kind::Stall, 1),
@@ -30,8 +30,11 @@ const FROZEN_MS: std::ops::Range<u64> = 6_000..9_000;
 /// How long a database's process is frozen, or the wire to it is silent: longer than a request's patience in a pool.
 const HELD_MS: std::ops::Range<u64> = 1_000..3_000;
 
-/// Commits that pass before the one that is cut: else it would mostly be one of those that come most often.
+/// Commits that pass before the next one that is cut: else it would mostly be one of those that come most often.
 const SKIP: std::ops::Range<u32> = 0..40;
+
+/// Commits that one fault cuts: a cut is over at once, and only few commits are those whose loss matters.
+const CUTS: std::ops::Range<usize> = 1..9;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,9 +42,9 @@ const SKIP: std::ops::Range<u32> = 0..40;
 pub enum Kind {
     /// kill -9 of an instance, which is started again after a pause.
     KillInstance,
-    /// A connection to the database is lost after COMMIT was sent, its outcome unknown.
+    /// A few connections to the database are lost, each after COMMIT was sent, its outcome unknown.
     CutCommitSent,
-    /// A connection to the database is lost after COMMIT was carried out, its answer withheld.
+    /// A few connections to the database are lost, each after COMMIT was carried out, its answer withheld.
     CutCommitAnswered,
     /// kill -9 of a service's whole database server, which is started again after a pause.
     KillServer,
@@ -65,8 +68,8 @@ impl Kind {
     pub fn words(self) -> &'static str {
         match self {
             Self::KillInstance => "kill -9 of",
-            Self::CutCommitSent => "cut after COMMIT was sent by",
-            Self::CutCommitAnswered => "cut after COMMIT was carried out for",
+            Self::CutCommitSent => "cuts after COMMIT was sent by",
+            Self::CutCommitAnswered => "cuts after COMMIT was carried out for",
             Self::KillServer => "kill -9 of the database server of",
             Self::FreezeInstance => "SIGSTOP of",
             Self::FreezeBackend => "SIGSTOP of a database process of",
@@ -97,8 +100,8 @@ pub(super) struct Fault {
     pub(super) which: usize,
     /// How long it lasts.
     pub(super) length: Duration,
-    /// Commits to let pass.
-    pub(super) skip: u32,
+    /// For each commit that is cut, how many pass before it.
+    pub(super) skips: Vec<u32>,
 }
 
 /// Draws the faults of a run on so many services. The same seed gives the same faults.
@@ -135,7 +138,7 @@ pub(super) fn draw(seed: u64, faults: usize, services: usize) -> Vec<Fault> {
             service: rng.usize(..services),
             which: rng.usize(..),
             length: Duration::from_millis(length),
-            skip: rng.u32(SKIP),
+            skips: (0..rng.usize(CUTS)).map(|_| rng.u32(SKIP)).collect(),
         }
     };
     kinds.into_iter().map(draw_one).collect()

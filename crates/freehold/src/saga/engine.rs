@@ -9,7 +9,7 @@
 //!   completed                                   └──── compensated
 //! ```
 //!
-//! Nothing here waits, sends or writes: the [orchestrator](super::orchestrator) does, and asks again with what came of it.
+//! Nothing here waits, sends or writes: the orchestrator does, and asks again with what came of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// Attempts of a failing step before the pivot; then the saga turns round.
 pub const ATTEMPTS_BEFORE_PIVOT: u32 = 5;
 
-/// Attempts of a step that must succeed; then the saga is shown as stuck, and goes on trying at [`RETRY_MAX`].
+/// Attempts of a step that must succeed; then the saga is shown as stuck, and goes on trying every half minute.
 pub const ATTEMPTS_BEFORE_STUCK: u32 = 8;
 
 /// The wait after a first failure; doubled with each attempt up to [`RETRY_MAX`].
@@ -226,6 +226,9 @@ pub struct Progress {
     /// Whether it turned round.
     #[serde(default)]
     pub turned: bool,
+    /// Why it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// The steps that were asked for.
     pub steps: BTreeMap<String, Standing>,
 }
@@ -518,9 +521,10 @@ impl Engine<'_> {
 
     fn turn_round(&mut self, reason: String) {
         self.note(None, "turned round", 0, Some(reason.clone()));
-        self.course.reason = Some(reason);
+        self.course.reason = Some(reason.clone());
         self.course.state = State::Compensating;
         self.course.progress.turned = true;
+        self.course.progress.why = Some(reason);
         self.undo(self.course.progress.stage);
     }
 
@@ -568,6 +572,7 @@ impl Engine<'_> {
                 false => State::Running,
                 true => State::Compensating,
             };
+            self.course.reason.clone_from(&self.course.progress.why);
         }
     }
 

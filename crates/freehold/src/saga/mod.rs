@@ -1,8 +1,8 @@
 //! Sagas: work that spans services, to its end or undone.
 //!
 //! A saga is a row in the database of the service that orchestrates it; commands and replies are messages like any other.
-//! [`steps`] is how one is written down, [`engine`] decides what is next, the [`orchestrator`] does it in a transaction, and
-//! the [`participant`] is the other end: it obeys a command once, and answers it as often as it is asked.
+//! `steps` is how one is written down, [`engine`] decides what is next, the `orchestrator` does it in a transaction, and
+//! the `participant` is the other end: it obeys a command once, and answers it as often as it is asked.
 
 // Written down
 pub(crate) mod steps;

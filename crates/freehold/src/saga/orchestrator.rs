@@ -72,6 +72,7 @@ impl Tx {
                 key,
                 course: Course::new(),
                 data,
+                traceparent: self.traceparent().map(str::to_owned),
             };
             run(self, runnable, stored, Input::Start, Failing::Caller).await?;
         }
@@ -177,6 +178,7 @@ pub(crate) async fn fire(tx: &mut Tx, saga: Uuid, input: Fired<'_>) -> Result<()
     let Some(stored) = load(tx, saga).await? else {
         return Ok(());
     };
+    tx.follow(stored.traceparent.clone()).await?;
     if let Fired::TimedOut(step, direction) | Fired::Retry(step, direction) = input {
         interfere::about(step, direction);
     }
@@ -319,7 +321,7 @@ impl Turn<'_> {
             }
             Failing::Step => {
                 if direction == Direction::Compensate {
-                    self.tx.set_reason(self.stored.course.reason.clone());
+                    self.tx.set_reason(self.stored.course.progress.why.clone());
                 }
                 let outcome = self.local_apart(step, direction).await?;
                 self.tx.set_reason(None);

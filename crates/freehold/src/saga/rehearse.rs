@@ -159,7 +159,7 @@ impl<S: Saga> Rehearsal<S> {
         let direction = self.asked(step);
         for _ in 0..ATTEMPTS_MAX {
             self.fault(step, direction);
-            if self.course.state == State::Stuck || !self.open.iter().any(|open| *open == (step, direction)) {
+            if self.course.state == State::Stuck || !self.open.contains(&(step, direction)) {
                 return self;
             }
         }
@@ -185,7 +185,7 @@ impl<S: Saga> Rehearsal<S> {
     #[track_caller]
     pub fn when_late(mut self, step: &str) -> Self {
         let known = self.course.progress.steps.contains_key(step);
-        if !known || self.open.iter().any(|open| *open == (step, Direction::Forward)) {
+        if !known || self.open.contains(&(step, Direction::Forward)) {
             self.fail(&format!("{step} is not settled: its answer cannot be late"));
         }
         self.feed(Input::Came(step, Direction::Forward, Outcome::Done));

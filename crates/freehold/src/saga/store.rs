@@ -17,6 +17,7 @@ pub(super) struct Stored {
     pub(super) key: String,
     pub(super) course: Course,
     pub(super) data: Value,
+    pub(super) traceparent: Option<String>,
 }
 
 /// What a saga waits for.
@@ -96,7 +97,7 @@ pub(super) async fn add(tx: &mut Tx, saga: &dyn Runnable, key: &str, data: &Valu
 /// Locks a saga and reads it; none if there is none.
 pub(super) async fn load(tx: &Tx, id: Uuid) -> Result<Option<Stored>> {
     let sql = tx.place(
-        "select s.name, s.version, s.key, s.state, s.data::text, s.progress::text, s.reason
+        "select s.name, s.version, s.key, s.state, s.data::text, s.progress::text, s.reason, s.traceparent
          from freehold.saga s
          where s.id = $1
          for update",
@@ -117,6 +118,7 @@ pub(super) async fn load(tx: &Tx, id: Uuid) -> Result<Option<Stored>> {
             reason: row.get(6),
         },
         data: serde_json::from_str(row.get(4))?,
+        traceparent: row.get(7),
     }))
 }
 

@@ -86,8 +86,8 @@ impl Cell {
 /// What makes a saga turn round so that this step is compensated; none if nothing does.
 pub(super) fn base_for(shape: &Shape, stage: usize, step: &StepShape) -> Option<Base> {
     let behind = shape.stages[stage..].iter().flatten();
-    let decides = behind.filter(|s| s.place != Place::After && s.name != step.name).last();
-    match decides {
+    let mut deciding = behind.filter(|s| s.place != Place::After && s.name != step.name);
+    match deciding.next_back() {
         Some(decides) => Some(Base::Refused(decides.name.to_owned())),
         None if step.kind != Kind::Local => Some(Base::Late(step.name.to_owned(), step.kind)),
         // It is the last, and made here: once it is done nothing can refuse.

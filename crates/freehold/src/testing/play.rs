@@ -15,7 +15,6 @@ const MOVES_MAX: usize = 1_000;
 const STARTS_MAX: u32 = 3;
 
 /// A plant, for a matrix that must find it.
-#[cfg_attr(not(feature = "plant"), allow(dead_code))]
 pub(super) type Plant = Option<&'static str>;
 
 /// What came of a cell.

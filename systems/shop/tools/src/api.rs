@@ -62,6 +62,12 @@ impl Call {
         Self::new(Method::PATCH, path, Some(body))
     }
 
+    /// Replaces what is at `path`.
+    #[must_use]
+    pub fn put(path: impl Into<String>, body: Value) -> Self {
+        Self::new(Method::PUT, path, Some(body))
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with(mut self, (name, value): (&str, &str)) -> Self {
@@ -85,8 +91,16 @@ impl Api {
     /// # Errors
     /// When no HTTP client can be set up on this machine.
     pub fn new(base: &str) -> Result<Self> {
+        Self::patient(base, ANSWER_TIMEOUT)
+    }
+
+    /// The same, for a client that gives up after so long.
+    ///
+    /// # Errors
+    /// As [`Api::new`].
+    pub fn patient(base: &str, patience: Duration) -> Result<Self> {
         let http = reqwest::Client::builder()
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(patience)
             .build()
             .context("no HTTP client")?;
         Ok(Self {
@@ -146,7 +160,7 @@ impl Api {
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
         let reason = if error.is_timeout() {
-            format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())
+            "it did not answer in time".to_owned()
         } else {
             innermost(error)
         };

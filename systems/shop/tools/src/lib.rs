@@ -1,6 +1,7 @@
-//! What a newcomer to the shop wants first: rows to look at, and someone to show them round.
+//! What a newcomer to the shop wants first: rows to look at, and someone to show them round. And what puts it to work
+//! while everything around it is killed.
 //!
-//! Both programs are ordinary clients. They speak the services' HTTP APIs and know nothing of Freehold's insides; only
+//! All programs are ordinary clients. They speak the services' HTTP APIs and know nothing of Freehold's insides; only
 //! the tour's last stop opens a database, to show that it cannot.
 //!
 //! - [`api`]: one call, its answer, and the `curl` line that does the same.
@@ -8,6 +9,7 @@
 //! - [`load`]: writes the sample rows that are not there yet.
 //! - [`screen`]: how the tour looks.
 //! - [`tour`]: its stops.
+//! - [`workload`]: orders by the thousand, and what must have come of them.
 
 // the wire
 pub mod api;
@@ -20,7 +22,10 @@ pub mod sample;
 pub mod screen;
 pub mod tour;
 
-/// Where the three services answer, and what both programs ask for it.
+// shop-workload
+pub mod workload;
+
+/// Where the three services answer, and what the programs ask for it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Urls {
     /// The user service

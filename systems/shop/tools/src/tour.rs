@@ -3,6 +3,7 @@
 //! Every stop says what should happen, does it, shows the answer, and ends the tour with a sentence if something else
 //! happened. The rows it makes are new each time and stay, so that they can be looked at afterwards.
 
+mod purchase;
 mod wall;
 
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::api::{Answer, Api, Call, ONE_OBJECT, SHOW_ROWS};
 use crate::load::{COPY_WAIT_MAX, UNKNOWN_REFERENCE, is_early};
 use crate::screen::Screen;
 
+pub use purchase::Provider;
 pub use wall::Wall;
 
 /// Pause between two looks at a copy. Copies arrive within milliseconds, so the tour looks often.
@@ -60,14 +62,14 @@ impl Tour {
     ///
     /// # Errors
     /// With the number of the stop that did not behave and what it did instead.
-    pub async fn walk(mut self, wall: &Wall) -> Result<()> {
-        let walked = self.stops(wall).await;
+    pub async fn walk(mut self, provider: &Provider, wall: &Wall) -> Result<()> {
+        let walked = self.stops(provider, wall).await;
         walked.with_context(|| format!("stop {} of the tour did not behave", self.screen.number()))?;
         anstream::println!("\nThat was the tour. Its rows carry the mark {} and stay.", self.mark);
         Ok(())
     }
 
-    async fn stops(&mut self, wall: &Wall) -> Result<()> {
+    async fn stops(&mut self, provider: &Provider, wall: &Wall) -> Result<()> {
         let made = self.make_users_and_products().await?;
         let order = self.place_order(&made).await?;
         self.read_order(&order).await?;
@@ -75,6 +77,7 @@ impl Tour {
         self.follow_name(&order, &made).await?;
         self.rename_with_stale_version(&made, &stale).await?;
         self.order_unknown_product(&order).await?;
+        self.purchases(&made, provider).await?;
         wall.attempt(&mut self.screen).await
     }
 
@@ -121,7 +124,7 @@ impl Tour {
 
     async fn place_order(&mut self, made: &Made) -> Result<String> {
         self.screen.stop(
-            "Ada orders: one request, one transaction. The lines name the products by id only; name and price come from \
+            "Ada fills a basket: one request, one transaction. The lines name the products by id only; name and price come from \
              the order service's own copies, so no other service is asked.",
         );
         let body = json!({

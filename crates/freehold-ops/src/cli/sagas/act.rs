@@ -27,7 +27,7 @@ run, it does the work when it starts. Only for a saga that has not ended.
   skip       the saga goes on as if the step had never been: it is not compensated either
   mark-done  the saga goes on: you have done the step, or undone it, by hand
 
-Exit code 1 if there is no such saga, it has ended, or it is stuck again.
+Exit code 1 if there is no such saga, it has ended, it is not stuck, or it is stuck again.
 
 Examples:
   freehold sagas retry systems/shop d0000000-0000-4000-8000-000000000001
@@ -61,15 +61,19 @@ impl Act {
         let Some(saga) = only(&ground, &self.saga).await? else {
             return Ok(ExitCode::from(1));
         };
-        let of = service(&system, &saga.service)?;
-        let mut database = Database::enter(&ground, of, Login::App).await?;
+        // An action meant for one step must not hit the next.
         if !saga.is_stuck() {
-            paint::note(&format!(
-                "it is not stuck but {}, at {}: what it waits for may still come",
+            paint::trouble(&format!(
+                "{} of {} is not stuck but {}, at {}: what it waits for may still come, and nothing was done",
+                saga.name,
+                plain(&saga.key),
                 saga.state,
                 at(&saga)
             ));
+            return Ok(ExitCode::from(1));
         }
+        let of = service(&system, &saga.service)?;
+        let mut database = Database::enter(&ground, of, Login::App).await?;
         let order = Order {
             action,
             reason: self.reason,

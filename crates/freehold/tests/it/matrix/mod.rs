@@ -75,7 +75,6 @@ async fn whatever_happens_to_a_step_of_an_order_it_ends_clean() {
         "order/reserve/forward/compensation-first",
         "order/reserve/forward/killed-before-statement-1",
         "order/reserve/forward/killed-after-statement-4",
-        "order/announce/forward/cut-off-after-statement-7",
         "order/announce/compensate/keeps-failing",
         "order/deposit/forward/times-out",
         "order/deposit/compensate/succeeds-late",
@@ -89,6 +88,13 @@ async fn whatever_happens_to_a_step_of_an_order_it_ends_clean() {
         "order/desk.confirmed/heard/killed-after-statement-2",
     ] {
         assert!(has(&report, cell), "no cell {cell} in {:#?}", report.cells);
+    }
+    for step in ["open", "announce", "deposit", "charge", "ship", "confirm"] {
+        let is_cut = |cell: &&String| cell.starts_with(&format!("order/{step}/forward/cut-off-after-statement-"));
+        assert!(
+            report.cells.iter().any(|cell| is_cut(&cell)),
+            "no commit of {step} is cut off"
+        );
     }
 }
 
@@ -143,9 +149,13 @@ mod planted {
     #[tokio::test]
     async fn a_reply_that_is_not_stored_is_found_by_a_command_that_comes_twice() {
         let cells = found("reply-not-stored", "order/reserve/forward/").await;
-        assert_eq!(
-            cells,
-            ["order/reserve/forward/runs-twice", "order/reserve/forward/asked-twice"]
+        assert!(
+            cells.contains(&"order/reserve/forward/runs-twice".to_owned()),
+            "{cells:?}"
+        );
+        assert!(
+            cells.contains(&"order/reserve/forward/asked-twice".to_owned()),
+            "{cells:?}"
         );
     }
 

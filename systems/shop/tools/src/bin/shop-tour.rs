@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shop_tools::Urls;
-use shop_tools::tour::{Tour, Wall};
+use shop_tools::tour::{Provider, Tour, Wall};
 
 /// Walks a newcomer through a running shop
 ///
@@ -16,11 +16,13 @@ struct Options {
     #[command(flatten)]
     urls: Urls,
     #[command(flatten)]
+    provider: Provider,
+    #[command(flatten)]
     wall: Wall,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    shop_tools::finish(async { Tour::new(&options.urls)?.walk(&options.wall).await }.await)
+    shop_tools::finish(async { Tour::new(&options.urls)?.walk(&options.provider, &options.wall).await }.await)
 }
