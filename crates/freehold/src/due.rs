@@ -178,24 +178,26 @@ async fn look(app: &App) -> Result<Look> {
 }
 
 /// Does what is due inside the database; false if it was gone already.
+///
+/// A saga is locked before the row that wakes it is taken away, as everybody does who settles a step: the two cannot wait for
+/// each other. What another instance works at is passed over.
 pub(crate) async fn deliver(app: &App) -> Result<bool> {
     let mut tx = Tx::begin(app, None).await?;
     let sql = tx.place(
-        "delete from freehold.due d
-         where d.id in (
-           select w.id
-           from freehold.due w
-           where w.due_at <= clock_timestamp() and w.kind <> 'call'
-           order by w.due_at, w.id
-           limit $1
-           for update skip locked
-         )
-         returning d.id, d.kind, d.saga, d.step, d.direction, d.type, d.key, d.payload::text, d.traceparent",
+        "select d.id, d.kind, d.saga, d.step, d.direction, d.type, d.key, d.payload::text, d.traceparent
+         from freehold.due d
+         where d.due_at <= clock_timestamp() and d.kind <> 'call'
+         order by d.due_at, d.id
+         limit $1",
     );
-    let rows = tx.query(&sql, &[&DUE_MAX]).await?;
-    for row in &rows {
+    let mut worked = false;
+    for row in tx.query(&sql, &[&DUE_MAX]).await? {
+        if !take(&tx, &row).await? {
+            continue;
+        }
+        worked = true;
         tx.part(Part::Begin).await?;
-        let done = match one(&mut tx, row).await {
+        let done = match one(&mut tx, &row).await {
             Ok(()) => tx.part(Part::Keep).await,
             Err(error) => Err(error),
         };
@@ -205,12 +207,32 @@ pub(crate) async fn deliver(app: &App) -> Result<bool> {
             Err(error) => {
                 tracing::error!(kind = row.get::<_, &str>(1), %error, "what is due cannot be done and is tried again");
                 tx.part(Part::Undo).await?;
-                put_off(&tx, row).await?;
+                put_off(&tx, &row).await?;
             }
         }
     }
     tx.commit().await?;
-    Ok(!rows.is_empty())
+    Ok(worked)
+}
+
+/// Takes a row away to do it; false if it is gone, or another instance is at it.
+async fn take(tx: &Tx, row: &Row) -> Result<bool> {
+    if let Some(saga) = row.get::<_, Option<Uuid>>(2)
+        && !store::try_lock(tx, saga).await?
+    {
+        return Ok(false);
+    }
+    let sql = tx.place(
+        "delete from freehold.due d
+         where d.id in (
+           select w.id
+           from freehold.due w
+           where w.id = $1 and w.due_at <= clock_timestamp() and w.kind = $2
+           for update skip locked
+         )",
+    );
+    let (id, kind): (i64, &str) = (row.get(0), row.get(1));
+    Ok(tx.execute(&sql, &[&id, &kind]).await? > 0)
 }
 
 /// Writes a row anew, for later.
@@ -314,7 +336,7 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut claimed = Vec::new();
-    let (mut ids, mut claims) = (Vec::new(), Vec::new());
+    let (mut ids, mut claims, mut stale) = (Vec::new(), Vec::new(), Vec::new());
     for row in tx.query(&sql, &[&most]).await? {
         let (name, version): (String, i32) = (row.get(4), row.get(5));
         let Some(runnable) = app.saga(&name) else {
@@ -331,11 +353,19 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
             continue;
         };
         let progress = store::progress(row.get(7))?;
+        if !progress.wants(&step, direction) {
+            stale.push(row.get::<_, i64>(0));
+            continue;
+        }
         let standing = progress.steps.get(&step);
-        let (round, attempt) = standing.map_or((0, 1), |s| match direction {
-            Direction::Forward => (s.round, s.attempt),
-            Direction::Compensate => (s.undo_round, s.attempt),
-        });
+        let attempt = standing.map_or(1, |s| s.attempt);
+        let id = |direction| {
+            let round = standing.map_or(0, |s| match direction {
+                Direction::Forward => s.round,
+                Direction::Compensate => s.undo_round,
+            });
+            step_id(row.get(1), &step, direction, round)
+        };
         let saga: Uuid = row.get(1);
         interfere::about(&step, direction);
         ids.push(row.get::<_, i64>(0));
@@ -348,9 +378,10 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
             timeout: shape.timeout,
             call: Call {
                 id: match plant::is("payment-without-idempotency-key") {
-                    false => step_id(saga, &step, direction, round),
+                    false => id(direction),
                     true => Uuid::new_v4(),
                 },
+                undoes: (direction == Direction::Compensate).then(|| id(Direction::Forward)),
                 attempt,
                 traceparent: row.get(8),
             },
@@ -364,6 +395,10 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
          where d.id = c.id",
     );
     tx.execute(&sql, &[&ids, &claims]).await?;
+    let sql = tx.place("delete from freehold.due d where d.id = any ($1)");
+    if !stale.is_empty() {
+        tx.execute(&sql, &[&stale]).await?;
+    }
     tx.commit().await?;
     Ok(claimed)
 }

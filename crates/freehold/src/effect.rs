@@ -85,6 +85,10 @@ impl Handling {
         if plant::is("acknowledge-before-effect") {
             tx = apart(tx).await?;
         }
+        for [topic, kind, key, body] in plant::kept() {
+            let sql = tx.place("select freehold.send($1, $2, $3, $4::text::json)");
+            tx.query_one(&sql, &[&topic, &kind, &key, &body]).await?;
+        }
         let keys: HashSet<(&str, &str)> = batch.iter().map(|m| (&*m.topic, &*m.subject)).collect();
         let mut aside = parked::among(&tx, &self.producer, &keys).await?;
         for message in batch {

@@ -4,7 +4,8 @@
 //!
 //! | Name | What is wrong then |
 //! | --- | --- |
-//! | `reply-not-stored` | a participant does not recognise a command that it has obeyed |
+//! | `command-not-recognised` | a participant does not recognise a command that it has obeyed |
+//! | `reply-not-stored` | a participant keeps its answers in memory until its next messages, and swallows a repeat |
 //! | `compensation-not-idempotent` | a participant does not recognise a compensation that it has carried out |
 //! | `no-tombstone` | a compensation that comes first leaves nothing, and its step takes effect when it comes |
 //! | `acknowledge-before-effect` | the cursor is committed before the handlers run |
@@ -44,3 +45,25 @@ pub(crate) async fn gap() {
 /// Never reached.
 #[cfg(not(feature = "plant"))]
 pub(crate) async fn gap() {}
+
+/// Answers that a participant keeps in memory, under `reply-not-stored`: topic, type, key, body.
+#[cfg(feature = "plant")]
+static UNSENT: std::sync::Mutex<Vec<[String; 4]>> = std::sync::Mutex::new(Vec::new());
+
+/// Keeps an answer in memory.
+pub(crate) fn keep(answer: [String; 4]) {
+    #[cfg(feature = "plant")]
+    if let Ok(mut unsent) = UNSENT.lock() {
+        unsent.push(answer);
+    }
+    #[cfg(not(feature = "plant"))]
+    let _ = answer;
+}
+
+/// The answers kept so far.
+pub(crate) fn kept() -> Vec<[String; 4]> {
+    #[cfg(feature = "plant")]
+    return UNSENT.lock().map(|mut unsent| std::mem::take(&mut *unsent)).unwrap_or_default();
+    #[cfg(not(feature = "plant"))]
+    Vec::new()
+}

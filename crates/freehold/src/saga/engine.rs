@@ -233,6 +233,18 @@ pub struct Progress {
     pub steps: BTreeMap<String, Standing>,
 }
 
+impl Progress {
+    /// Whether what was to be performed still is: an action may have been overtaken by the outcome of one before it.
+    #[must_use]
+    pub fn wants(&self, step: &str, direction: Direction) -> bool {
+        let mark = self.steps.get(step).map(|s| s.mark);
+        match direction {
+            Direction::Forward => !self.turned && mark == Some(Mark::Asked),
+            Direction::Compensate => mark == Some(Mark::Undoing),
+        }
+    }
+}
+
 /// A saga as the engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
@@ -270,14 +282,10 @@ impl Course {
         self.progress.steps.get(step).map_or(0, |s| s.attempt)
     }
 
-    /// Whether what was to be performed still is: an action may have been overtaken by the outcome of one before it.
+    /// As [`Progress::wants`].
     #[must_use]
     pub fn wants(&self, step: &str, direction: Direction) -> bool {
-        let mark = self.progress.steps.get(step).map(|s| s.mark);
-        match direction {
-            Direction::Forward => !self.progress.turned && mark == Some(Mark::Asked),
-            Direction::Compensate => mark == Some(Mark::Undoing),
-        }
+        self.progress.wants(step, direction)
     }
 }
 

@@ -49,12 +49,15 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
     let step = asked.step.as_deref().unwrap_or(&received.kind);
     interfere::about(step, asked.direction);
     let forgotten = match asked.direction {
-        Direction::Forward => plant::is("reply-not-stored"),
+        Direction::Forward => plant::is("command-not-recognised"),
         Direction::Compensate => plant::is("compensation-not-idempotent"),
     };
     if let Some(before) = seen(tx, asked.id).await?
         && !forgotten
     {
+        if plant::is("reply-not-stored") {
+            return Ok(());
+        }
         let again = Answered {
             outcome: &before.outcome,
             reason: before.reason,
@@ -160,6 +163,9 @@ async fn answer(tx: &Tx, received: &Received, asked: &Asked<'_>, answered: Answe
         .await?;
         return Ok(());
     }
+    if plant::is("reply-not-stored") {
+        return unsent(tx, received, asked, Answered { outcome, reason, data }).await;
+    }
     let sql = tx.place("select freehold.answer($1, $2, $3, $4, $5, $6::text::json, $7, $8, $9, $10)");
     tx.query_one(
         &sql,
@@ -177,5 +183,25 @@ async fn answer(tx: &Tx, received: &Received, asked: &Asked<'_>, answered: Answe
         ],
     )
     .await?;
+    Ok(())
+}
+
+/// Planted: the effect is stored, the answer is not.
+async fn unsent(tx: &Tx, received: &Received, asked: &Asked<'_>, answered: Answered<'_>) -> Result<()> {
+    let sql = tx.place("insert into freehold.obeyed (command, type, key, outcome) values ($1, $2, $3, $4)");
+    tx.execute(&sql, &[&asked.id, &received.kind, &received.subject, &answered.outcome])
+        .await?;
+    let outcome = if answered.outcome == "done" { "done" } else { "refused" };
+    let data: Option<Value> = answered.data.map(|data| serde_json::from_str(&data)).transpose()?;
+    let body = serde_json::json!({
+        "command": asked.id, "saga": asked.saga, "step": asked.step, "direction": asked.direction,
+        "outcome": outcome, "reason": answered.reason, "data": data,
+    });
+    plant::keep([
+        format!("{}.replies", received.producer),
+        format!("{}.{outcome}", received.kind),
+        received.subject.clone(),
+        body.to_string(),
+    ]);
     Ok(())
 }

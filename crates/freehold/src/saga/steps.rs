@@ -49,6 +49,8 @@ where
 pub struct Call {
     /// The same for every attempt of the step: hand it to the third party as its idempotency key.
     pub id: Uuid,
+    /// A compensation: the id of the call it undoes, which may still be on its way.
+    pub undoes: Option<Uuid>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// The saga's trace, to be sent on.

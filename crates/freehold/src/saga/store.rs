@@ -122,6 +122,12 @@ pub(super) async fn load(tx: &Tx, id: Uuid) -> Result<Option<Stored>> {
     }))
 }
 
+/// Locks a saga unless somebody else has; false then, and if there is none.
+pub(crate) async fn try_lock(tx: &Tx, id: Uuid) -> Result<bool> {
+    let sql = tx.place("select from freehold.saga s where s.id = $1 for update skip locked");
+    Ok(tx.query_opt(&sql, &[&id]).await?.is_some())
+}
+
 /// How far a saga is; `{}` before its first turn.
 pub(crate) fn progress(text: &str) -> Result<Progress> {
     if text == "{}" {

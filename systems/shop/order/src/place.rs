@@ -23,6 +23,9 @@ pub const TAKE_PAYMENT: &str = "take_payment";
 /// How long the provider may take for one attempt: longer than our HTTP client waits, which says more when it gives up.
 pub const PAYMENT_MAX: Duration = Duration::from_secs(5);
 
+/// How long stock may take unless the environment says otherwise: longer than a service takes to be restarted.
+const RESERVE_MAX: Duration = Duration::from_secs(60);
+
 /// An order on its way from a wish to a confirmed or rejected order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PlaceOrder {
@@ -68,7 +71,11 @@ impl Saga for PlaceOrder {
     fn steps() -> Steps<Self> {
         Steps::begin()
             .step(local("open_order", open_order).compensate(reject_order))
-            .step(invoke("reserve_stock", reserve_stock).compensate(release_stock))
+            .step(
+                invoke("reserve_stock", reserve_stock)
+                    .compensate(release_stock)
+                    .timeout(reserve_max()),
+            )
             .pivot(
                 call(TAKE_PAYMENT, take_payment)
                     .reply(|saga: &mut Self, taken: Taken| saga.payment = Some(taken.payment))
@@ -78,6 +85,14 @@ impl Saga for PlaceOrder {
             .then(local("book_shipping", book_shipping))
             .then(local("confirm_order", confirm_order))
     }
+}
+
+/// How long the product service may take to promise stock, or to take the promise back, before the order is rejected, or
+/// the question repeated: `SHOP_RESERVE_SECONDS`.
+fn reserve_max() -> Duration {
+    let seconds = std::env::var("SHOP_RESERVE_SECONDS").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+    seconds.map_or(RESERVE_MAX, Duration::from_secs)
 }
 
 /// Names and prices of the lines are filled in by the database, from the copy of the product service's.

@@ -4,6 +4,7 @@
 //! [`stock`] is all of it: three commands of an order's saga, and the news that an order is confirmed, which no saga
 //! sends: whoever confirms an order says so, and this service sells what it had promised.
 
+pub mod sales;
 pub mod stock;
 
 use freehold::{Result, Service};
@@ -18,5 +19,6 @@ pub fn service() -> Result<Service> {
         .obey(stock::reserve_stock)
         .obey(stock::release_stock)
         .obey(stock::return_stock)
-        .on(stock::order_confirmed))
+        .on(stock::order_confirmed)
+        .on(sales::order_cancelled))
 }

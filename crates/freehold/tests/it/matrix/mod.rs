@@ -148,7 +148,7 @@ mod planted {
 
     #[tokio::test]
     async fn a_reply_that_is_not_stored_is_found_by_a_command_that_comes_twice() {
-        let cells = found("reply-not-stored", "order/reserve/forward/").await;
+        let cells = found("command-not-recognised", "order/reserve/forward/").await;
         assert!(
             cells.contains(&"order/reserve/forward/runs-twice".to_owned()),
             "{cells:?}"

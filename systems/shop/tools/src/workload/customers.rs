@@ -42,8 +42,12 @@ const WATCH_MAX: Duration = Duration::from_secs(20);
 const SCARCE_EACH: u32 = 10;
 const CANCELLED_EACH: u32 = 10;
 
+/// After one in so many orders a product gets another name, and another one at once: its copies must end at the second.
+const RENAMED_EACH: usize = 5;
+
 struct Shop {
     order: Api,
+    product: Api,
     shelf: Shelf,
     seed: u64,
     work: usize,
@@ -65,6 +69,7 @@ pub async fn run(scratch: &Path, urls: &Urls, seed: u64, work: usize) -> Result<
     there(&product, "products", shelf.product_rows()).await?;
     let shop = Arc::new(Shop {
         order: api(&urls.order_url)?,
+        product,
         shelf,
         seed,
         work,
@@ -113,12 +118,28 @@ async fn buy(shop: Arc<Shop>) -> Result<()> {
         } else {
             tell(&json!({ "refused": id, "why": answer.summary() }))?;
         }
+        if number % RENAMED_EACH == 0 {
+            shop.rename(number).await?;
+        }
         let done = shop.done.fetch_add(1, Ordering::Relaxed) + 1;
         tell(&json!({ "progress": done }))?;
     }
 }
 
 impl Shop {
+    async fn rename(&self, number: usize) -> Result<()> {
+        let product = self.shelf.plenty[number % self.shelf.plenty.len()];
+        for name in ["once more", "for now"] {
+            let row = json!({ "name": format!("Product {number} {name}") });
+            let call = Call::patch(format!("products?id=eq.{product}"), row).with(SHOW_NOTHING);
+            let answer = clear(&self.product, &call).await?;
+            if !answer.is_success() {
+                bail!("a product could not be renamed, {}", answer.summary());
+            }
+        }
+        Ok(())
+    }
+
     fn wish(&self, id: Uuid, rng: &mut Rng) -> Value {
         let mut one_of = |list: &[Uuid]| list[rng.usize(..list.len())];
         let user = one_of(&self.shelf.users);

@@ -19,6 +19,9 @@ const MISCHIEF: &str = r#"{
     "webhook": 70, "webhook_twice": 20, "webhook_late": 20, "webhook_first": 10
 }"#;
 
+/// How long an order waits for stock before it gives up.
+const RESERVE_SECONDS: &str = "4";
+
 /// Runs the provider until standard input ends.
 ///
 /// # Errors
@@ -32,6 +35,8 @@ pub async fn world(scratch: &Path, urls: &Urls, seed: u64) -> Result<()> {
         ..Options::new(scratch.join("payment"))
     })?;
     tell(&json!({ "env": "SHOP_PAYMENT_URL", "value": provider.url() }))?;
+    // Short, so that a service that is stopped for seconds is asked again.
+    tell(&json!({ "env": "SHOP_RESERVE_SECONDS", "value": RESERVE_SECONDS }))?;
     tell(&json!({ "ready": true }))?;
     let (mut stdin, mut ignored) = (tokio::io::stdin(), [0; 64]);
     while stdin.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
