@@ -18,7 +18,9 @@ const EVENTS: i32 = 20;
 const ROUND_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) async fn measure() -> Result<()> {
-    println!("Poison: {KEYS} keys, {EVENTS} events each, one transaction of a handler per message; one key cannot be handled");
+    println!(
+        "Poison: {KEYS} keys, {EVENTS} events each, one transaction of a handler per message; one key cannot be handled"
+    );
     let stage = Stage::build("sagas").await?;
     let (mut buyer, mut store) = (stage.start("buyer")?, stage.start("store")?);
     stage.ready("buyer", &mut buyer).await?;
@@ -46,8 +48,13 @@ async fn poisoned(speaker: &Client, hearer: &Client, number: i32) -> Result<f64>
     hearer.batch_execute("insert into poison values ('k500')").await?;
     let rate = round(speaker, hearer, number, KEYS - 1).await?;
     wait(hearer, "select count(*) from freehold.parked", i64::from(EVENTS)).await?;
-    let keys = hearer.query_one("select string_agg(key, ' ') from freehold.parked_key", &[]).await?;
-    ensure!(keys.get::<_, Option<&str>>(0) == Some("k500"), "other keys were set aside");
+    let keys = hearer
+        .query_one("select string_agg(key, ' ') from freehold.parked_key", &[])
+        .await?;
+    ensure!(
+        keys.get::<_, Option<&str>>(0) == Some("k500"),
+        "other keys were set aside"
+    );
     hearer
         .batch_execute(
             "delete from poison;

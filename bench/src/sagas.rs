@@ -169,7 +169,10 @@ impl Bare {
         let begun = Instant::now();
         try_join_all(self.buyers.iter().zip(&self.stores).map(|(buyer, store)| async {
             let hand = Hand::of(buyer, store).await?;
-            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_ok()
+            {
                 hand.saga(self.number.fetch_add(1, Ordering::Relaxed)).await?;
             }
             anyhow::Ok(())

@@ -88,6 +88,18 @@ as $$
       hash = excluded.hash
 $$;
 
+-- Where a topic begins that was never heard: before its first message. One that was heard stays where it is.
+create or replace function freehold.begin_cursor(subscription text, producer text, topic text, epoch integer)
+returns void
+language sql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into freehold.cursor (subscription, producer, topic, epoch, position, seen, hash)
+  values ($1, $2, $3, $4, 0, 0, '')
+  on conflict on constraint cursor_pkey do nothing
+$$;
+
 create or replace function freehold.bury(copy text, keys text[], versions bigint[])
 returns void
 language sql

@@ -60,6 +60,8 @@ create table if not exists freehold.parked_key (
   primary key (producer, topic, key)
 );
 
+create index if not exists parked_key_retrying on freehold.parked_key (next_at) where state = 'retrying';
+
 -- The messages of those keys, as they came, in order of position.
 create table if not exists freehold.parked (
   producer  text not null,
@@ -104,6 +106,7 @@ create table if not exists freehold.due (
   autovacuum_vacuum_threshold = 1000,
   autovacuum_vacuum_scale_factor = 0
 );
-create index if not exists due_by_time on freehold.due (due_at);
+create index if not exists due_calls on freehold.due (due_at) where kind = 'call';
+create index if not exists due_others on freehold.due (due_at) where kind <> 'call';
 -- A step waits for one thing at a time.
 create unique index if not exists due_by_step on freehold.due (saga, step, direction) where kind in ('timeout', 'retry', 'call');

@@ -203,6 +203,12 @@ pub(crate) async fn deliver(app: &App) -> Result<bool> {
         };
         match done {
             Ok(()) => {}
+            // Lost a race: at once again, all of it.
+            Err(error) if error.is_conflict() => return Ok(true),
+            Err(error) if error.is_of_one() => {
+                tx.part(Part::Undo).await?;
+                put_off(&tx, &row).await?;
+            }
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 tracing::error!(kind = row.get::<_, &str>(1), %error, "what is due cannot be done and is tried again");
@@ -405,10 +411,15 @@ pub(crate) async fn claim(app: &App, most: usize) -> Result<Vec<Claimed>> {
 
 /// Makes a call and writes down what it came to.
 pub(crate) async fn make(app: App, claimed: Claimed) {
-    let made = outcome(&app, &claimed).await;
+    let mut made = outcome(&app, &claimed).await;
     let mut attempt = 0;
     while let Err(error) = write(&app, &claimed, &made).await {
         attempt += 1;
+        if !error.is_transient() && matches!(made, Made::Came(Outcome::Done, _)) {
+            // The answer came, and cannot be taken: a fault of the step, which is counted.
+            made = Made::Came(Outcome::Failed(error.to_string()), None);
+            continue;
+        }
         if attempt >= WRITES_MAX || !error.is_transient() {
             tracing::warn!(saga = %claimed.saga, step = claimed.step, %error, "what a call came to could not be written down: it will be made again");
             return;
@@ -449,9 +460,12 @@ async fn outcome(app: &App, claimed: &Claimed) -> Made {
     };
     match tokio::time::timeout(claimed.timeout, AssertUnwindSafe(call).catch_unwind()).await {
         Ok(Ok(Ok(Called::Answered(answer)))) => Made::Came(Outcome::Done, Some(answer)),
+        Ok(Ok(Ok(Called::Pending))) if claimed.direction == Direction::Compensate => failed(Error::other(
+            "a compensation cannot be pending: nothing could bring its answer",
+        )),
         Ok(Ok(Ok(Called::Pending))) => Made::Pending,
         Ok(Ok(Err(error))) => failed(error),
-        Ok(Err(_)) => failed(Error::Abandoned("panicked; the log of the service has more".to_owned())),
+        Ok(Err(_)) => failed(Error::panicked()),
         Err(_) => Made::Came(Outcome::TimedOut, None),
     }
 }

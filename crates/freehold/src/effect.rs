@@ -21,9 +21,9 @@ use crate::saga::{orchestrator, participant};
 use crate::subscription::{Cursors, Heard};
 use crate::tx::Tx;
 
-/// Messages handled in one transaction; a crash repeats all of them. Each is a subtransaction, and PostgreSQL keeps 64 of
-/// them in the place where every snapshot looks.
-const BATCH_MAX: usize = 50;
+/// Messages handled in one transaction; a crash repeats all of them. Each is a subtransaction, and a saga's
+/// step in it another; PostgreSQL keeps 64 of them in the place where every snapshot looks.
+const BATCH_MAX: usize = 30;
 
 /// The longest a handler may take: it holds locks, and the messages behind it wait.
 pub(crate) const HANDLER_MAX: Duration = Duration::from_secs(30);
@@ -120,12 +120,8 @@ impl Handling {
     pub(crate) async fn begin(&self, epoch: i32) -> Result<()> {
         let client = self.app.pool().get().await?;
         let sql = place(
-            "select freehold.place_cursor($1, $2, t.topic, $3, 0, 0, '')
-             from unnest($4::text[]) as t(topic)
-             where not exists (
-               select from freehold.cursor c
-               where (c.subscription, c.producer, c.topic) = ($1, $2, t.topic)
-             )",
+            "select freehold.begin_cursor($1, $2, t.topic, $3)
+             from unnest($4::text[]) as t(topic)",
             self.app.freehold(),
         );
         client
@@ -151,7 +147,7 @@ pub(crate) async fn handled(tx: &mut Tx, received: &Arc<Received>) -> Result<Res
     let made = match made {
         Ok(Ok(Ok(()))) => tx.leave().await,
         Ok(Ok(Err(error))) => Err(error),
-        Ok(Err(_)) => Err(Error::Abandoned("panicked; the log of the service has more".to_owned())),
+        Ok(Err(_)) => Err(Error::panicked()),
         Err(_) => {
             tx.cancel().await;
             Err(Error::Abandoned(format!("took longer than {HANDLER_MAX:?}")))

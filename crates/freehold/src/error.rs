@@ -123,6 +123,27 @@ impl Error {
         Self::Other(error.into())
     }
 
+    pub(crate) fn panicked() -> Self {
+        Self::Abandoned("panicked; the log of the service has more".to_owned())
+    }
+
+    /// What is written down of it: no NUL, which PostgreSQL's text cannot hold, and not more than [`TOLD_BYTES_MAX`].
+    pub(crate) fn told(&self) -> String {
+        told(&self.to_string())
+    }
+
+    /// Whether it is transient for one row, key or saga only: a reference whose copy is filled anew, a lock that somebody
+    /// holds, a newer release's saga. Others need not wait for it.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Newer { .. } => true,
+            Self::Postgres(error) => error
+                .code()
+                .is_some_and(|code| matches!(code.code(), "55P03" | "FH006" | "FH007")),
+            _ => false,
+        }
+    }
+
     /// Whether the same work may succeed if it is simply done again: a lost race, a lost connection, a database that
     /// starts or is overloaded, a copy that is still being filled. Anything else is the message's own fault.
     #[must_use]
@@ -144,6 +165,15 @@ impl Error {
             *code == SqlState::T_R_DEADLOCK_DETECTED || *code == SqlState::T_R_SERIALIZATION_FAILURE
         })
     }
+}
+
+/// Bytes of an error that are written down.
+const TOLD_BYTES_MAX: usize = 4096;
+
+/// A text as it is written down.
+pub(crate) fn told(text: &str) -> String {
+    let cut = &text[..text.floor_char_boundary(TOLD_BYTES_MAX)];
+    cut.replace('\0', "\u{2400}")
 }
 
 /// The driver's own errors are of the connection, unless they are about a value of ours.

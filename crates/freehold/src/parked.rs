@@ -1,7 +1,7 @@
 //! Keys set aside: a message that cannot be handled waits with its followers, in order, while every other key flows.
 //!
-//! The key's row is the lock: whoever handles a batch shares it while a follower is put behind, whoever tries the key again
-//! holds it, so none slips past the messages before it. Alone names `freehold.parked*`.
+//! The key's row is the lock: whoever handles a batch shares it while a follower is put behind, whoever has tried the key
+//! again takes it alone before he lets the key go, so none slips past the messages before it. Alone names `freehold.parked*`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) async fn among(tx: &Tx, producer: &str, keys: &HashSet<(&str, &str)>)
          where p.producer = $1
            and (p.topic, p.key) in (select * from unnest($2::text[], $3::text[]))
          order by p.topic, p.key
-         for share",
+         for key share",
     );
     let rows = tx.query(&sql, &[&producer, &topics, &keys]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
@@ -53,7 +53,7 @@ pub(crate) async fn set_aside(tx: &Tx, received: &Received, fault: &Error) -> Re
             &received.topic,
             &received.subject,
             &wait_ms(1),
-            &fault.to_string(),
+            &fault.told(),
         ],
     )
     .await?;
@@ -91,7 +91,7 @@ pub(crate) async fn redrive(app: &App) -> Result<bool> {
          where p.state = 'retrying' and p.next_at <= clock_timestamp()
          order by p.next_at
          limit 1
-         for update skip locked",
+         for no key update skip locked",
     );
     let Some(row) = tx.query_opt(&sql, &[]).await? else {
         tx.rollback().await?;
@@ -111,9 +111,17 @@ pub(crate) async fn redrive(app: &App) -> Result<bool> {
     let mut failed = None;
     for row in &rows {
         let received: Arc<Received> = Arc::new(serde_json::from_str(row.get(1))?);
-        if let Err(fault) = effect::handled(&mut tx, &received).await? {
-            failed = Some(fault);
-            break;
+        match effect::handled(&mut tx, &received).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => {
+                failed = Some(fault);
+                break;
+            }
+            Err(error) if error.is_of_one() => {
+                drop(tx);
+                return put_off(app, &producer, &topic, &key).await;
+            }
+            Err(error) => return Err(error),
         }
         handled.push(row.get(0));
     }
@@ -140,11 +148,24 @@ pub(crate) async fn redrive(app: &App) -> Result<bool> {
             let wait = wait_ms(attempts);
             tx.execute(
                 &sql,
-                &[&producer, &topic, &key, &attempts, &state, &wait, &fault.to_string()],
+                &[&producer, &topic, &key, &attempts, &state, &wait, &fault.told()],
             )
             .await?;
         }
         None => {
+            // From here nobody puts a follower behind it; the next statement sees those who did.
+            let sql = tx.place(
+                "update freehold.parked_key p
+                 set attempts = 0
+                 where (p.producer, p.topic, p.key) = ($1, $2, $3)",
+            );
+            tx.execute(&sql, &[&producer, &topic, &key]).await?;
+            let sql = tx.place(
+                "select from freehold.parked_key p
+                 where (p.producer, p.topic, p.key) = ($1, $2, $3)
+                 for update",
+            );
+            tx.execute(&sql, &[&producer, &topic, &key]).await?;
             let sql = tx.place(
                 "delete from freehold.parked_key p
                  where (p.producer, p.topic, p.key) = ($1, $2, $3)
@@ -156,6 +177,19 @@ pub(crate) async fn redrive(app: &App) -> Result<bool> {
             tx.execute(&sql, &[&producer, &topic, &key]).await?;
         }
     }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Looks at a key again in a second: it was not its own fault.
+async fn put_off(app: &App, producer: &str, topic: &str, key: &str) -> Result<bool> {
+    let tx = Tx::begin(app, None).await?;
+    let sql = tx.place(
+        "update freehold.parked_key p
+         set next_at = clock_timestamp() + interval '1 s'
+         where (p.producer, p.topic, p.key) = ($1, $2, $3)",
+    );
+    tx.execute(&sql, &[&producer, &topic, &key]).await?;
     tx.commit().await?;
     Ok(true)
 }

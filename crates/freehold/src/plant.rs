@@ -20,7 +20,7 @@ const VARIABLE: &str = "FREEHOLD_PLANT";
 /// How long the two halves of what should be one transaction stand apart: long enough that a death at random falls between
 /// them now and then.
 #[cfg(feature = "plant")]
-const GAP: std::time::Duration = std::time::Duration::from_millis(5);
+const GAP: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// Whether this defect is planted.
 #[cfg(feature = "plant")]
@@ -63,7 +63,10 @@ pub(crate) fn keep(answer: [String; 4]) {
 /// The answers kept so far.
 pub(crate) fn kept() -> Vec<[String; 4]> {
     #[cfg(feature = "plant")]
-    return UNSENT.lock().map(|mut unsent| std::mem::take(&mut *unsent)).unwrap_or_default();
+    return UNSENT
+        .lock()
+        .map(|mut unsent| std::mem::take(&mut *unsent))
+        .unwrap_or_default();
     #[cfg(not(feature = "plant"))]
     Vec::new()
 }

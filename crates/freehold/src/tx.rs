@@ -22,6 +22,8 @@ pub struct Tx {
     received: Option<Arc<Received>>,
     trace: Option<String>,
     reason: Option<String>,
+    /// Whether a saga could not be started: what was begun of it must not stand.
+    doomed: bool,
     /// Whether something was written that is due at once.
     due: AtomicBool,
 }
@@ -43,6 +45,7 @@ impl Tx {
             received: None,
             trace,
             reason: None,
+            doomed: false,
             due: AtomicBool::new(false),
         };
         interfere::begins();
@@ -125,6 +128,7 @@ impl Tx {
     /// # Errors
     /// [`Error::Postgres`]: nothing took effect, unless the connection was lost in the very commit; then it is not known.
     pub async fn commit(mut self) -> Result<()> {
+        self.stands()?;
         // The connection goes back to the pool only when it is known to be outside the transaction: whatever else ends this,
         // an error or the caller's own end, drops it.
         let client = self.client()?;
@@ -196,16 +200,34 @@ impl Tx {
     /// Closes that part: what it did stands or falls with the transaction. Constraints that wait for the commit are asked
     /// now, so that this message answers for its own violations.
     pub(crate) async fn leave(&mut self) -> Result<()> {
+        self.stands()?;
         self.received = None;
         let sql = match self.app.constraints() {
-            Constraints::Wait => "set constraints all immediate; release savepoint message; set constraints all deferred",
+            Constraints::Wait => {
+                "set constraints all immediate; release savepoint message; set constraints all deferred"
+            }
             Constraints::Immediate => "release savepoint message",
         };
         self.run(sql).await
     }
 
+    /// A saga could not be started, and something of it may have been written: this transaction cannot be committed.
+    pub(crate) fn doom(&mut self) {
+        self.doomed = true;
+    }
+
+    fn stands(&self) -> Result<()> {
+        match self.doomed {
+            false => Ok(()),
+            true => Err(Error::other(
+                "a saga could not be started in this transaction: it can only be rolled back",
+            )),
+        }
+    }
+
     /// Undoes what that part did so far, and stays in it.
     pub(crate) async fn rewind(&mut self) -> Result<()> {
+        self.doomed = false;
         let sql = format!("rollback to savepoint message{}", self.set_trace());
         self.run(&sql).await
     }
@@ -213,6 +235,8 @@ impl Tx {
     /// Undoes that part, whatever state it is in.
     pub(crate) async fn undo(&mut self) -> Result<()> {
         self.received = None;
+        self.reason = None;
+        self.doomed = false;
         let sql = "rollback to savepoint message; release savepoint message";
         self.run(sql).await
     }

@@ -47,6 +47,8 @@ async fn main() -> Result<()> {
 
 /// The account service.
 async fn serve() -> Result<()> {
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    log.with_max_level(tracing::Level::WARN).init();
     let service = Service::open(include_str!("account/freehold.toml"))?;
     Ok(service.on(booked).run().await?)
 }

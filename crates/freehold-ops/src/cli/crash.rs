@@ -51,9 +51,10 @@ pub(super) struct Crash {
     /// Keep the folder with databases, logs and ledger also if nothing was found
     #[arg(long)]
     keep: bool,
-    /// A defect that the services show on purpose
+    /// A defect that the services show on purpose. One that is installed into databases stands in our own environment:
+    /// it is we who install
     #[cfg(feature = "plant")]
-    #[arg(long, value_name = "DEFECT", hide = true)]
+    #[arg(long, value_name = "DEFECT", hide = true, env = "FREEHOLD_PLANT")]
     plant: Option<String>,
 }
 
@@ -118,7 +119,11 @@ fn summary(reports: &[Report]) -> String {
         .collect();
     match red.is_empty() {
         true => format!("{} runs, nothing found", reports.len()),
-        false => format!("{} runs; something was found with seeds {}", reports.len(), red.join(", ")),
+        false => format!(
+            "{} runs; something was found with seeds {}",
+            reports.len(),
+            red.join(", ")
+        ),
     }
 }
 

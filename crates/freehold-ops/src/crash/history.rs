@@ -14,7 +14,7 @@ use super::rig::Rig;
 /// Keys whose history is told.
 const KEYS_MAX: usize = 3;
 
-/// Events told of one key and source.
+/// Events told of one key and source: the last ones.
 const EVENTS_MAX: i64 = 200;
 
 /// Faults are told from so long before the key's first event to so long after its last, in seconds.
@@ -48,7 +48,10 @@ impl Rig {
     pub async fn histories(&self, found: &[Finding], faults: &[Dealt]) -> Result<Vec<History>> {
         let mut seen = BTreeSet::new();
         let keys = found.iter().filter_map(|finding| finding.key.clone());
-        let keys: Vec<String> = keys.filter(|key| seen.insert(key.clone())).take(KEYS_MAX).collect();
+        let mut keys: Vec<String> = keys.filter(|key| seen.insert(key.clone())).collect();
+        // Those that the workload sent have the most to tell.
+        keys.sort_by_key(|key| !self.ledger.keys().contains_key(key));
+        keys.truncate(KEYS_MAX);
         let mut clients = Vec::new();
         for (place, stage) in self.stages.iter().enumerate() {
             let client = open(&self.server(place).admin_config(&stage.names.database)).await?;
@@ -116,26 +119,23 @@ fn told(line: &Line) -> String {
 
 /// What one service's log, sagas and commands say of a key: seconds of the epoch, and what.
 async fn said(client: &Client, key: &str) -> Result<Vec<(f64, String)>> {
-    let log = "select extract(epoch from time)::float8,
-                      format('log %s: %s version %s %s', position, type, version, left(payload::text, 300))
+    let log = "select position as place,
+                      extract(epoch from time)::float8 as at,
+                      format('log %s: %s version %s %s', position, type, version, left(payload::text, 300)) as what
                from freehold.log
-               where key = $1
-               order by position
-               limit $2";
-    let saga = "select extract(epoch from h.at)::float8,
+               where key = $1";
+    let saga = "select h.id as place,
+                       extract(epoch from h.at)::float8 as at,
                        concat_ws(' ', 'saga', s.name || ':', h.step, h.direction, h.event,
-                                 'attempt ' || h.attempt, left(h.detail, 300))
+                                 'attempt ' || h.attempt, left(h.detail, 300)) as what
                 from freehold.saga s
                 join freehold.saga_history h on h.saga = s.id
-                where s.key = $1
-                order by h.id
-                limit $2";
-    let obeyed = "select extract(epoch from at)::float8,
-                         concat_ws(' ', 'command', type, command::text || ':', outcome, reason)
+                where s.key = $1";
+    let obeyed = "select extract(epoch from at) as place,
+                         extract(epoch from at)::float8 as at,
+                         concat_ws(' ', 'command', type, command::text || ':', outcome, reason) as what
                   from freehold.obeyed
-                  where key = $1
-                  order by at
-                  limit $2";
+                  where key = $1";
     let mut told = Vec::new();
     for (needs, sql) in [
         ("freehold.log", log),
@@ -143,8 +143,9 @@ async fn said(client: &Client, key: &str) -> Result<Vec<(f64, String)>> {
         ("freehold.obeyed", obeyed),
     ] {
         if has(client, needs).await? {
-            let rows = client.query(sql, &[&key, &EVENTS_MAX]).await?;
-            told.extend(rows.iter().map(|row| (row.get(0), row.get(1))));
+            let last = format!("select * from ({sql} order by 1 desc limit $2) l order by 1");
+            let rows = client.query(&last, &[&key, &EVENTS_MAX]).await?;
+            told.extend(rows.iter().map(|row| (row.get(1), row.get(2))));
         }
     }
     Ok(told)

@@ -40,7 +40,9 @@ pub enum Line {
 impl Line {
     fn key(&self) -> Option<&str> {
         match self {
-            Self::Sent { sent: key } | Self::Accepted { accepted: key } | Self::Refused { refused: key, .. } => Some(key),
+            Self::Sent { sent: key } | Self::Accepted { accepted: key } | Self::Refused { refused: key, .. } => {
+                Some(key)
+            }
             Self::Progress { .. } => None,
         }
     }

@@ -112,7 +112,11 @@ pub async fn run(
     };
     match ran {
         Ok(Some(mut report)) => {
-            let remains = if report.findings.is_empty() { remains } else { Remains::Kept };
+            let remains = if report.findings.is_empty() {
+                remains
+            } else {
+                Remains::Kept
+            };
             report.kept = rig.end(remains).await?;
             Ok(report)
         }
@@ -124,7 +128,10 @@ pub async fn run(
             if let Err(also) = rig.end(Remains::Kept).await {
                 tracing::warn!(error = %also, "the rig was not taken down to the end");
             }
-            Err(error.context(format!("the run could not be finished; what there is of it is in {}", scratch.display())))
+            Err(error.context(format!(
+                "the run could not be finished; what there is of it is in {}",
+                scratch.display()
+            )))
         }
     }
 }
@@ -199,11 +206,13 @@ impl Rig {
         }
         for (instance, times) in self.unasked() {
             notes.push(format!(
-                "{instance} ended by itself {times} times, as one does that starts while its database does not answer"
+                "{instance} ended by itself ({times} ×), as one does that starts while its database does not answer"
             ));
         }
         if self.invariants.outcome.is_empty() {
-            notes.push("what was acknowledged was not looked for: there is no invariants/outcome/<service>.sql".to_owned());
+            notes.push(
+                "what was acknowledged was not looked for: there is no invariants/outcome/<service>.sql".to_owned(),
+            );
         }
         notes
     }

@@ -41,6 +41,8 @@ pub struct Proxy {
 struct Control {
     /// The server's port on 127.0.0.1; it may be another one after a restart.
     upstream: Arc<AtomicU16>,
+    /// Held by whoever arms a cut.
+    turn: tokio::sync::Mutex<()>,
     armed: Mutex<Option<Armed>>,
     /// Every change cuts all connections there are.
     cuts: watch::Sender<u64>,
@@ -66,6 +68,7 @@ impl Proxy {
         let port = listener.local_addr()?.port();
         let control = Arc::new(Control {
             upstream,
+            turn: tokio::sync::Mutex::default(),
             armed: Mutex::new(None),
             cuts: watch::Sender::new(0),
             stalled: watch::Sender::new(false),
@@ -99,8 +102,9 @@ impl Proxy {
     }
 
     /// Cuts the connection that sends a commit, after letting `skip` others pass. False if none came in time; then
-    /// nothing is cut. A later call takes the place of an earlier one that still waits.
+    /// nothing is cut. Calls take turns.
     pub async fn cut_at_commit(&self, moment: Moment, skip: u32, at_most: Duration) -> bool {
+        let _turn = self.control.turn.lock().await;
         let (done, cut) = oneshot::channel();
         *self.control.armed() = Some(Armed { moment, skip, done });
         let cut = tokio::time::timeout(at_most, cut).await;

@@ -157,7 +157,11 @@ async fn database(client: &Client, service: &Service, look: &mut Look) -> Result
              limit $1"
         );
         for row in client.query(&due, &[&SHOWN]).await? {
-            look.sees(name, row.get(0), format!("it waits to be done: {}", row.get::<_, String>(1)));
+            look.sees(
+                name,
+                row.get(0),
+                format!("it waits to be done: {}", row.get::<_, String>(1)),
+            );
         }
     }
     if has(client, "freehold.parked_key").await? {
@@ -168,7 +172,11 @@ async fn database(client: &Client, service: &Service, look: &mut Look) -> Result
                         order by since
                         limit $1";
         for row in client.query(retrying, &[&SHOWN]).await? {
-            look.sees(name, row.get(0), format!("it is tried again: {}", row.get::<_, String>(1)));
+            look.sees(
+                name,
+                row.get(0),
+                format!("it is tried again: {}", row.get::<_, String>(1)),
+            );
         }
     }
     Ok(())
@@ -176,23 +184,38 @@ async fn database(client: &Client, service: &Service, look: &mut Look) -> Result
 
 async fn cursors(client: &Client, service: &Service, look: &mut Look) -> Result<()> {
     let rows = client
-        .query("select subscription, producer, topic, position from freehold.cursor", &[])
+        .query(
+            "select subscription, producer, topic, position from freehold.cursor",
+            &[],
+        )
         .await
         .context("freehold.cursor")?;
     let mut followed = Vec::new();
     for row in rows {
         let (subscription, producer, topic): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        let cursor = (service.name.clone(), producer.clone(), format!("{subscription} of {topic}"), row.get(3));
+        let cursor = (
+            service.name.clone(),
+            producer.clone(),
+            format!("{subscription} of {topic}"),
+            row.get(3),
+        );
         look.cursors.push(cursor);
         followed.push((producer, topic));
     }
     // A subscription that never began has no cursor.
-    let copied = service.copies.iter().map(|copy| (copy.of.service.clone(), copy.of.to_string()));
+    let copied = service
+        .copies
+        .iter()
+        .map(|copy| (copy.of.service.clone(), copy.of.to_string()));
     let producers = service.producers().into_iter();
     let heard = producers.flat_map(|p| service.hears(p).into_iter().map(move |topic| (p.to_owned(), topic)));
     for (producer, topic) in copied.chain(heard) {
         if !followed.contains(&(producer.clone(), topic.clone())) {
-            look.sees(&service.name, None, format!("{topic} of {producer} is not followed: it has no cursor"));
+            look.sees(
+                &service.name,
+                None,
+                format!("{topic} of {producer} is not followed: it has no cursor"),
+            );
         }
     }
     Ok(())
@@ -204,7 +227,14 @@ mod tests {
 
     #[test]
     fn a_cursor_behind_its_producers_head_is_under_way_also_where_nobody_speaks() {
-        let cursor = |position| ("order".to_owned(), "user".to_owned(), "copies of user.users".to_owned(), position);
+        let cursor = |position| {
+            (
+                "order".to_owned(),
+                "user".to_owned(),
+                "copies of user.users".to_owned(),
+                position,
+            )
+        };
         let mut look = Look {
             heads: [("user".to_owned(), 7)].into(),
             cursors: vec![cursor(7), cursor(5)],
@@ -212,6 +242,9 @@ mod tests {
         };
         look.measure();
         let told: Vec<&str> = look.left.iter().map(|f| f.detail.as_str()).collect();
-        assert_eq!(told, ["cursor copies of user.users stands at 5 of 7 in the log of user"]);
+        assert_eq!(
+            told,
+            ["cursor copies of user.users stands at 5 of 7 in the log of user"]
+        );
     }
 }

@@ -15,6 +15,9 @@ use super::ledger::Counts;
 /// Findings of one symptom and check that are printed for people.
 const SHOWN: usize = 5;
 
+/// Events of a history that are printed for people: the last ones.
+const EVENTS_SHOWN: usize = 60;
+
 /// What one run came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -145,7 +148,11 @@ impl fmt::Display for Report {
         }
         for history in &self.histories {
             writeln!(f, "\nHistory of {}", history.key)?;
-            for event in &history.events {
+            let unshown = history.events.len().saturating_sub(EVENTS_SHOWN);
+            if unshown > 0 {
+                writeln!(f, "  … {unshown} earlier ones; --json has them")?;
+            }
+            for event in &history.events[unshown..] {
                 writeln!(f, "  {:>9.3} s  {:<10} {}", event.at_s, event.who, event.what)?;
             }
         }
@@ -159,7 +166,11 @@ impl fmt::Display for Report {
             writeln!(f, "  · {note}")?;
         }
         if let Some(kept) = &self.kept {
-            writeln!(f, "  · kept in {}: logs/, ledger.jsonl, and system/ with its data", kept.display())?;
+            writeln!(
+                f,
+                "  · kept in {}: logs/, ledger.jsonl, and system/ with its data",
+                kept.display()
+            )?;
         }
         Ok(())
     }

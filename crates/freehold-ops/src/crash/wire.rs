@@ -306,8 +306,14 @@ mod tests {
         for (text, does) in [
             ("select updated_at, deleted from orders", Does::Read),
             ("select position from freehold.log_head", Does::Read),
-            ("select case when exists (select from freehold.outbox) then freehold.sequence($1) end", Does::Write),
-            ("with gone as (delete from t returning *) select * from gone", Does::Write),
+            (
+                "select case when exists (select from freehold.outbox) then freehold.sequence($1) end",
+                Does::Write,
+            ),
+            (
+                "with gone as (delete from t returning *) select * from gone",
+                Does::Write,
+            ),
             ("/* a */ start transaction", Does::Read),
             ("START TRANSACTION", Does::Begin),
         ] {

@@ -19,7 +19,7 @@ use super::{Event, Tell, scratch};
 const TICK: Duration = Duration::from_millis(100);
 
 /// Faults under way at the same time: enough that they meet, few enough that work goes on.
-const AT_ONCE_MAX: usize = 3;
+const AT_ONCE_MAX: usize = 4;
 
 /// A workload that is asked to end at the time limit finishes what it has begun within this, or is ended: faults are
 /// being healed meanwhile.

@@ -222,7 +222,10 @@ pub(super) fn find(name: &str) -> Result<PathBuf> {
     let listed = |variable| std::env::split_paths(&std::env::var_os(variable).unwrap_or_default()).collect::<Vec<_>>();
     let own = std::env::current_exe().ok();
     let beside = own.and_then(|own| Some(own.parent()?.to_owned()));
-    let folders = listed("FREEHOLD_PROGRAMS").into_iter().chain(beside).chain(listed("PATH"));
+    let folders = listed("FREEHOLD_PROGRAMS")
+        .into_iter()
+        .chain(beside)
+        .chain(listed("PATH"));
     let found = folders.map(|folder| folder.join(name)).find(|file| is_program(file));
     found.with_context(|| {
         format!(

@@ -9,7 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
 
 /// The library's tables that only its functions may write.
-const GUARDED: [&str; 7] = ["outbox", "log", "log_head", "cursor", "key_version", "event_type", "sent_type"];
+const GUARDED: [&str; 7] = [
+    "outbox",
+    "log",
+    "log_head",
+    "cursor",
+    "key_version",
+    "event_type",
+    "sent_type",
+];
 /// The library's tables that a service adds to and never changes: what was done, for whoever asks later.
 const STORIES: [&str; 3] = ["obeyed", "saga_history", "skipped"];
 /// The log's partitions are called after it.

@@ -9,13 +9,14 @@ use super::derived;
 use crate::pg::ident;
 
 /// The library's functions that a service process calls; what they touch is written by nobody else.
-const CALLED_BY_APP: [&str; 9] = [
+const CALLED_BY_APP: [&str; 10] = [
     "emit(text, text, json)",
     "hold_lease(text, text, integer)",
     "sequence(integer)",
     "broken_link(bigint, bigint)",
     "advance(text, text, integer, bigint, text[], bigint[], bigint[], bytea[])",
     "place_cursor(text, text, text, integer, bigint, bigint, bytea)",
+    "begin_cursor(text, text, text, integer)",
     "send(text, text, text, json)",
     "keep_saga(uuid, text, json, json, text, text[], text[], text[], integer[], text[], text[], text[], text[], text[], text[], bigint[], text, text[], text[])",
     "answer(uuid, text, text, text, text, json, text, uuid, text, text)",

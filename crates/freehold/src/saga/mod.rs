@@ -13,14 +13,17 @@ pub(crate) mod orchestrator;
 pub(crate) mod participant;
 pub(crate) mod store;
 // Rehearsed
-pub mod rehearse;
 #[cfg(test)]
 mod engine_properties;
 #[cfg(test)]
 mod engine_tests;
+pub mod rehearse;
 // Told
 mod told;
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,11 +31,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use orchestrator::{Answer, Started};
-pub use told::{Happened, Told};
 pub use steps::{
     Before, Call, CallStep, Called, InvokeStep, LocalFn, LocalStep, Plain, Steps, Undoable, call, invoke, local,
 };
+pub use told::{Happened, Told};
 
+use crate::effect::HANDLER_MAX;
 use crate::error::{Error, Result};
 use crate::interfere;
 use crate::tx::Tx;
@@ -88,6 +92,8 @@ pub(crate) trait Runnable: Send + Sync {
         data: &'t mut Value,
         tx: &'t mut Tx,
     ) -> BoxFuture<'t, Result<()>>;
+    /// The name of a step's command; none if it is made another way.
+    fn command_name(&self, step: &str, direction: Direction) -> Option<&'static str>;
     /// The command of a step: its name and its body.
     fn command(&self, step: &str, direction: Direction, data: &Value) -> Result<(&'static str, Value)>;
     /// Takes a step's answer into `data`.
@@ -159,10 +165,22 @@ impl<S: Saga> Runnable for Registered<S> {
             };
             interfere::step(step, direction)?;
             let mut saga: S = serde_json::from_value(data.clone())?;
-            f(&mut saga, tx).await?;
+            let made = AssertUnwindSafe(f(&mut saga, tx)).catch_unwind();
+            match tokio::time::timeout(HANDLER_MAX, made).await {
+                Ok(Ok(made)) => made?,
+                Ok(Err(_)) => return Err(Error::panicked()),
+                Err(_) => return Err(Error::Abandoned(format!("took longer than {HANDLER_MAX:?}"))),
+            }
             *data = serde_json::to_value(saga)?;
             Ok(())
         })
+    }
+
+    fn command_name(&self, step: &str, direction: Direction) -> Option<&'static str> {
+        match self.way(step, direction) {
+            Ok(Way::Invoke(name, _)) => Some(name),
+            _ => None,
+        }
     }
 
     fn command(&self, step: &str, direction: Direction, data: &Value) -> Result<(&'static str, Value)> {
@@ -170,7 +188,8 @@ impl<S: Saga> Runnable for Registered<S> {
             return Err(Self::wrong_way(step));
         };
         let saga: S = serde_json::from_value(data.clone())?;
-        Ok((name, build(&saga)?))
+        let built = std::panic::catch_unwind(AssertUnwindSafe(|| build(&saga)));
+        Ok((name, built.unwrap_or_else(|_| Err(Error::panicked()))?))
     }
 
     fn reply(&self, step: &str, data: &mut Value, answer: Value) -> Result<()> {
@@ -178,7 +197,8 @@ impl<S: Saga> Runnable for Registered<S> {
             return Ok(());
         };
         let mut saga: S = serde_json::from_value(data.clone())?;
-        apply(&mut saga, answer)?;
+        let applied = std::panic::catch_unwind(AssertUnwindSafe(|| apply(&mut saga, answer)));
+        applied.unwrap_or_else(|_| Err(Error::panicked()))?;
         *data = serde_json::to_value(saga)?;
         Ok(())
     }
@@ -193,6 +213,7 @@ impl<S: Saga> Runnable for Registered<S> {
         let Way::Call(f) = self.way(step, direction)? else {
             return Err(Self::wrong_way(step));
         };
-        Ok(f(serde_json::from_value(data)?, call))
+        let saga = serde_json::from_value(data)?;
+        std::panic::catch_unwind(AssertUnwindSafe(|| f(saga, call))).map_err(|_| Error::panicked())
     }
 }

@@ -74,7 +74,11 @@ impl Tx {
                 data,
                 traceparent: self.traceparent().map(str::to_owned),
             };
-            run(self, runnable, stored, Input::Start, Failing::Caller).await?;
+            let made = run(self, runnable, stored, Input::Start, Failing::Caller).await;
+            if made.is_err() {
+                self.doom();
+            }
+            made?;
         }
         Ok(Started { id, fresh })
     }
@@ -121,6 +125,21 @@ pub(crate) async fn replied(tx: &mut Tx, received: &Received) -> Result<()> {
     let Some(stored) = load(tx, saga).await? else {
         return Err(Error::other(format!("a reply is for saga {saga}, which is not here")));
     };
+    // Only who was asked can answer, and only what it was asked.
+    let app = tx.app().clone();
+    let asked = app
+        .saga(&stored.name)
+        .and_then(|saga| saga.command_name(&step, direction));
+    let by = received
+        .kind
+        .strip_suffix(".done")
+        .or_else(|| received.kind.strip_suffix(".refused"));
+    if by != asked || asked.is_none_or(|name| name.split_once('.').map(|n| n.0) != Some(received.producer.as_str())) {
+        return Err(Error::other(format!(
+            "{} of {} is no answer to step {step} of saga {}",
+            received.kind, received.producer, stored.name
+        )));
+    }
     // An answer to what an operator had asked anew is not an answer to the new question.
     if step_id(saga, &step, direction, stored.course.round(&step, direction)) != reply.command {
         return Ok(());
@@ -293,7 +312,9 @@ impl Turn<'_> {
             Some(Kind::Local) => self.local(step, direction).await?,
             Some(Kind::Invoke) => {
                 self.send(step, direction)?;
-                self.wait("timeout", step, direction, timeout);
+                // The log loses nothing: a repeat is only for an answer that a restored database forgot.
+                let doubled = timeout.saturating_mul(1 << self.stored.course.attempt(step).saturating_sub(1).min(6));
+                self.wait("timeout", step, direction, doubled);
             }
             Some(Kind::Call) => self.wait("call", step, direction, Duration::ZERO),
             None => {}
@@ -349,12 +370,16 @@ impl Turn<'_> {
             Ok(()) => self.tx.part(Part::Keep).await,
             Err(error) => Err(error),
         };
+        let abandoned = matches!(made, Err(Error::Abandoned(_)));
         let outcome = match made {
             Ok(()) => return Ok(Outcome::Done),
             Err(error) if error.is_transient() => return Err(error),
             Err(Error::Refused { code, detail }) => Outcome::Refused(format!("{code}: {detail}")),
             Err(error) => Outcome::Failed(error.to_string()),
         };
+        if abandoned {
+            self.tx.cancel().await;
+        }
         self.tx.part(Part::Undo).await?;
         self.stored.data = before;
         Ok(outcome)

@@ -6,10 +6,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::engine::Direction;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::message::Received;
-use crate::{interfere, plant};
 use crate::tx::Tx;
+use crate::{interfere, plant};
 
 /// A command's body.
 #[derive(Debug, Serialize)]
@@ -46,6 +46,14 @@ struct Before {
 /// A command arrived: obeyed if it is new, answered in any case.
 pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
     let asked: Asked<'_> = serde_json::from_str(received.data.get())?;
+    let app = tx.app().clone();
+    let declared = app.service().commands.iter().find(|c| c.name == received.kind);
+    if declared.is_some_and(|command| !command.from.contains(&received.producer)) {
+        return Err(Error::other(format!(
+            "{} may not send {}: `from` in [commands] does not name it",
+            received.producer, received.kind
+        )));
+    }
     let step = asked.step.as_deref().unwrap_or(&received.kind);
     interfere::about(step, asked.direction);
     let forgotten = match asked.direction {
@@ -84,14 +92,6 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
             return answer(tx, received, &asked, nothing).await;
         }
     }
-    let app = tx.app().clone();
-    let declared = app.service().commands.iter().find(|c| c.name == received.kind);
-    if declared.is_some_and(|command| !command.from.contains(&received.producer)) {
-        return Err(Error::other(format!(
-            "{} may not send {}: `from` in [commands] does not name it",
-            received.producer, received.kind
-        )));
-    }
     let made = match interfere::step(step, asked.direction) {
         Ok(()) => app.handlers().command(&received.kind, asked.data.get(), tx).await,
         Err(error) => Some(Err(error)),
@@ -113,7 +113,7 @@ pub(crate) async fn obey(tx: &mut Tx, received: &Received) -> Result<()> {
             tx.rewind().await?;
             let refused = Answered {
                 outcome: "refused",
-                reason: Some(format!("{code}: {detail}")),
+                reason: Some(told(&format!("{code}: {detail}"))),
                 data: None,
             };
             answer(tx, received, &asked, refused).await

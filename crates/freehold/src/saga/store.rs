@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Runnable;
 use super::engine::{Course, Direction, Note, Progress, State};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, told};
 use crate::tx::Tx;
 
 /// A saga as stored.
@@ -154,7 +154,8 @@ pub(super) async fn keep(tx: &Tx, saga: &Stored, kept: &Kept) -> Result<()> {
         .iter()
         .map(|n| i32::try_from(n.attempt).ok().filter(|attempt| *attempt > 0))
         .collect();
-    let details: Vec<Option<&str>> = kept.notes.iter().map(|n| n.detail.as_deref()).collect();
+    let details: Vec<Option<String>> = kept.notes.iter().map(|n| n.detail.as_deref().map(told)).collect();
+    let reason = saga.course.reason.as_deref().map(told);
     let settled_steps: Vec<&str> = kept.settled.iter().map(|s| s.0).collect();
     let settled_directions: Vec<&str> = kept.settled.iter().map(|s| word(s.1)).collect();
     let kinds: Vec<&str> = kept.waits.iter().map(|w| w.kind).collect();
@@ -177,7 +178,7 @@ pub(super) async fn keep(tx: &Tx, saga: &Stored, kept: &Kept) -> Result<()> {
             &saga.course.state.word(),
             &saga.data.to_string(),
             &progress,
-            &saga.course.reason,
+            &reason,
             &steps,
             &directions,
             &events,

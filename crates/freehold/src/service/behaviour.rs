@@ -194,7 +194,10 @@ impl Behaviour {
             let own = format!("{service}.");
             if let Some(command) = saga.commands().iter().find(|c| c.starts_with(&own)) {
                 return wrong(
-                    format!("saga {} invokes {command} of its own service, which would never answer", saga.name()),
+                    format!(
+                        "saga {} invokes {command} of its own service, which would never answer",
+                        saga.name()
+                    ),
                     "make it a local step".to_owned(),
                 );
             }
@@ -224,7 +227,10 @@ fn covers(topic: &str, event: &str) -> bool {
 /// Compares the sagas' definitions with what still runs.
 pub(super) async fn define(app: &App) -> Result<()> {
     let mut tx = app.begin().await?;
-    for saga in app.sagas() {
+    // In one order: another instance may be starting too.
+    let mut sagas: Vec<_> = app.sagas().collect();
+    sagas.sort_by_key(|saga| saga.name());
+    for saga in sagas {
         store::define(&mut tx, saga).await?;
     }
     tx.commit().await
@@ -238,5 +244,9 @@ pub(super) async fn constraints(pool: &Pool, schema: &str) -> Result<Constraints
                  where n.nspname = $1 and c.condeferrable
                )";
     let wait: bool = pool.get().await?.query_one(sql, &[&schema]).await?.get(0);
-    Ok(if wait { Constraints::Wait } else { Constraints::Immediate })
+    Ok(if wait {
+        Constraints::Wait
+    } else {
+        Constraints::Immediate
+    })
 }

@@ -117,13 +117,13 @@ async fn read(
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    if feed.caller(&headers).is_none() {
+    let Some(caller) = feed.caller(&headers) else {
         return refuse(
             StatusCode::UNAUTHORIZED,
             "feed_token",
             "the feed is read with a service's token",
         );
-    }
+    };
     let asked = match asked {
         Ok(Query(asked)) => asked,
         Err(rejection) => return refuse(StatusCode::BAD_REQUEST, "bad_query", &rejection.body_text()),
@@ -132,6 +132,16 @@ async fn read(
     if let Some(unknown) = topics.iter().find(|t| !feed.topics.contains(t)) {
         let detail = format!("{} publishes no topic {unknown}", feed.service);
         return refuse(StatusCode::NOT_FOUND, "unknown_topic", &detail);
+    }
+    let addressed = |topic: &&String| {
+        let to = topic
+            .strip_suffix(".commands")
+            .or_else(|| topic.strip_suffix(".replies"));
+        to.is_some_and(|to| to != caller)
+    };
+    if let Some(other) = topics.iter().find(addressed) {
+        let detail = format!("{other} is for its addressee, not for {caller}");
+        return refuse(StatusCode::FORBIDDEN, "not_addressed", &detail);
     }
     match head(&feed).await {
         Ok(head) if asked.after > head => {

@@ -73,21 +73,21 @@ impl Saga for CancelOrder {
 
 async fn close_order(saga: &mut CancelOrder, tx: &mut Tx) -> Result<()> {
     let order = saga.order;
-    let row = tx
+    let locked = tx
+        .query_opt("select status from orders where id = $1 for no key update", &[&order])
+        .await?;
+    let Some(locked) = locked else {
+        return Err(refuse(NO_SUCH_ORDER, format!("there is no order {order}")));
+    };
+    // A statement of its own, after the lock: whoever held it may just have written the payment.
+    let paid = tx
         .query_opt(
-            "select o.status, p.transaction_id
-             from orders o
-             left join order_payments p on p.order_id = o.id and p.payment_status = 'paid'
-             where o.id = $1
-             for no key update of o",
+            "select transaction_id from order_payments where order_id = $1 and payment_status = 'paid'",
             &[&order],
         )
         .await?;
-    let Some(row) = row else {
-        return Err(refuse(NO_SUCH_ORDER, format!("there is no order {order}")));
-    };
-    saga.was = row.get(0);
-    saga.payment = row.get(1);
+    saga.was = locked.get(0);
+    saga.payment = paid.and_then(|row| row.get(0));
     match saga.was.as_str() {
         "confirmed" | "paid" => {}
         "pending" => {

@@ -183,7 +183,10 @@ fn of(call: &Call, request: RequestBuilder) -> RequestBuilder {
 async fn answered(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>)> {
     let fault = |error: reqwest::Error| match error.is_timeout() {
         true => Error::other(format!("the payment provider did not answer within {ANSWER_MAX:?}")),
-        false => Error::other(format!("the payment provider cannot be reached: {error}")),
+        false => Error::other(format!(
+            "the payment provider cannot be reached: {}",
+            error.without_url()
+        )),
     };
     let answer = request.send().await.map_err(fault)?;
     let status = answer.status();

@@ -91,7 +91,9 @@ impl Saga for PlaceOrder {
 /// the question repeated: `SHOP_RESERVE_SECONDS`.
 fn reserve_max() -> Duration {
     let seconds = std::env::var("SHOP_RESERVE_SECONDS").ok();
-    let seconds = seconds.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+    let seconds = seconds
+        .and_then(|text| text.parse().ok())
+        .filter(|seconds| *seconds > 0);
     seconds.map_or(RESERVE_MAX, Duration::from_secs)
 }
 

@@ -28,7 +28,7 @@ pub async fn order_cancelled(event: OrderCancelled, tx: &mut Tx) -> Result<()> {
 pub(crate) async fn count(tx: &Tx, order: Uuid, times: i64) -> Result<()> {
     tx.execute(
         "insert into sales_figures as f (product_id, orders, units)
-         select r.product_id, $2, $2 * r.quantity
+         select r.product_id, $2::bigint, $2::bigint * r.quantity
          from stock_reservations r
          where r.order_id_ref = $1
          order by r.product_id

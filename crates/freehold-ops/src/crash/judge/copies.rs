@@ -67,7 +67,9 @@ fn differences(columns: &[String], theirs: &Rows, ours: &Rows) -> Vec<(String, S
                 let values = columns.iter().zip(owner.iter().zip(copy));
                 let told: Vec<String> = values
                     .filter(|(_, (owner, copy))| owner != copy)
-                    .map(|(column, (owner, copy))| format!("{column} is {} and {} in the copy", said(owner), said(copy)))
+                    .map(|(column, (owner, copy))| {
+                        format!("{column} is {} and {} in the copy", said(owner), said(copy))
+                    })
                     .collect();
                 differ.push((key.clone(), told.join(", ")));
             }
@@ -90,7 +92,9 @@ mod tests {
     fn a_row_that_is_other_missing_or_extra_differs() {
         let rows = |list: &[(&str, Option<&str>)]| -> Rows {
             let row = |value: &Option<&str>| vec![value.map(str::to_owned)];
-            list.iter().map(|(key, value)| ((*key).to_owned(), row(value))).collect()
+            list.iter()
+                .map(|(key, value)| ((*key).to_owned(), row(value)))
+                .collect()
         };
         let columns = ["name".to_owned()];
         let owner = rows(&[("a", Some("1")), ("b", Some("1")), ("c", None)]);

@@ -59,9 +59,11 @@ fn world<'f>(facts: impl Iterator<Item = &'f Fact>) -> Side {
 /// A number without the zeros that say nothing: 12.50 is 12.5 everywhere.
 fn plain(text: &str) -> String {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_decimal = digits
-        .split_once('.')
-        .is_some_and(|(whole, part)| [whole, part].iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())));
+    let is_decimal = digits.split_once('.').is_some_and(|(whole, part)| {
+        [whole, part]
+            .iter()
+            .all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    });
     match is_decimal {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text.to_owned(),
@@ -135,7 +137,14 @@ mod tests {
 
     #[test]
     fn a_number_is_compared_as_a_number_and_a_text_as_it_is() {
-        for (text, same) in [("10", "10"), ("10.00", "10"), ("-0.50", "-0.5"), ("1.2.0", "1.2.0"), ("a.0", "a.0"), (".0", ".0")] {
+        for (text, same) in [
+            ("10", "10"),
+            ("10.00", "10"),
+            ("-0.50", "-0.5"),
+            ("1.2.0", "1.2.0"),
+            ("a.0", "a.0"),
+            (".0", ".0"),
+        ] {
             assert_eq!(plain(text), same);
         }
     }

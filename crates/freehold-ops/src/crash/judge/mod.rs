@@ -177,14 +177,18 @@ pub(super) async fn open(config: &Config) -> Result<Client> {
 
 /// Whether the library has this table in this version.
 pub(super) async fn has(client: &Client, table: &str) -> Result<bool> {
-    let row = client.query_one("select to_regclass($1) is not null", &[&table]).await?;
+    let row = client
+        .query_one("select to_regclass($1) is not null", &[&table])
+        .await?;
     Ok(row.get(0))
 }
 
 /// The rows of a system's own statement, all values as text.
 async fn rows(court: &Court, file: &str, sql: &str) -> Result<Vec<SimpleQueryRow>> {
     let told = court.reader.simple_query(sql).await.map_err(|error| {
-        let said = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
+        let said = error
+            .as_db_error()
+            .map_or_else(|| error.to_string(), |said| said.message().to_owned());
         anyhow::anyhow!("{file} fails: {said}")
     })?;
     let rows = told.into_iter().filter_map(|message| match message {

@@ -34,17 +34,35 @@ fn compare(ledger: &BTreeMap<String, Standing>, outcomes: &Outcomes, services: &
     let mut found = Vec::new();
     for (key, standing) in ledger {
         if *standing == Standing::Accepted && !outcomes.contains_key(key) {
-            found.push(finding(symptom::LOST, services, key, "it was acknowledged and has no outcome".to_owned()));
+            found.push(finding(
+                symptom::LOST,
+                services,
+                key,
+                "it was acknowledged and has no outcome".to_owned(),
+            ));
         }
     }
     for (key, outcomes) in outcomes {
-        let told: Vec<String> = outcomes.iter().map(|(service, outcome)| format!("{outcome} in {service}")).collect();
+        let told: Vec<String> = outcomes
+            .iter()
+            .map(|(service, outcome)| format!("{outcome} in {service}"))
+            .collect();
         let told = told.join(", ");
         let services: Vec<String> = outcomes.iter().map(|(service, _)| service.clone()).collect();
         match ledger.get(key) {
-            None => found.push(finding(symptom::UNEXPECTED, &services, key, format!("it was never sent: {told}"))),
+            None => found.push(finding(
+                symptom::UNEXPECTED,
+                &services,
+                key,
+                format!("it was never sent: {told}"),
+            )),
             Some(Standing::Refused) => {
-                found.push(finding(symptom::UNEXPECTED, &services, key, format!("it was refused: {told}")));
+                found.push(finding(
+                    symptom::UNEXPECTED,
+                    &services,
+                    key,
+                    format!("it was refused: {told}"),
+                ));
             }
             Some(Standing::Sent | Standing::Accepted) if outcomes.len() > 1 => {
                 let detail = format!("it has {} outcomes: {told}", outcomes.len());

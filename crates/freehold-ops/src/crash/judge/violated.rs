@@ -22,8 +22,14 @@ fn finding(service: &str, name: &str, row: &SimpleQueryRow) -> Finding {
         Some(&"symptom") => row.get(0).unwrap_or(symptom::VIOLATED),
         _ => symptom::VIOLATED,
     };
-    let key = names.iter().position(|name| *name == "key").and_then(|place| row.get(place));
-    let shown = names.iter().enumerate().filter(|(_, name)| !["symptom", "key"].contains(name));
+    let key = names
+        .iter()
+        .position(|name| *name == "key")
+        .and_then(|place| row.get(place));
+    let shown = names
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| !["symptom", "key"].contains(name));
     let shown: Vec<String> = shown
         .map(|(place, name)| format!("{name} = {}", row.get(place).unwrap_or("null")))
         .collect();

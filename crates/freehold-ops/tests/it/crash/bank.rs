@@ -77,6 +77,12 @@ impl Bank {
         Ok(Said::from(self.command(words)?.output()?))
     }
 
+    /// Runs it with a defect that the library shows on purpose.
+    #[cfg(feature = "plant")]
+    pub(super) fn verify_planted(&self, plant: &str, words: &[&str]) -> Result<Said> {
+        Ok(Said::from(self.command(words)?.env("FREEHOLD_PLANT", plant).output()?))
+    }
+
     /// Begins `freehold verify crash` on it.
     pub(super) fn begin(&self, words: &[&str]) -> Result<Child> {
         Ok(self.command(words)?.spawn()?)
@@ -85,8 +91,17 @@ impl Bank {
     /// A rig on it, in this process, without faults.
     pub(super) async fn rig(&self, work: u64, limit: Duration) -> Result<Rig> {
         let folder = Folder::read(&self.path())?;
-        let mut system = folder.checked.system.clone().context("the bank's manifests can be used")?;
-        system.workload = Some(programs()?.join("bank").display().to_string());
+        let mut system = folder
+            .checked
+            .system
+            .clone()
+            .context("the bank's manifests can be used")?;
+        // Whole paths, for this process's environment names no folder of programs.
+        let whole = |name: &String| Ok::<_, anyhow::Error>(programs()?.join(name).display().to_string());
+        system.workload = system.workload.as_ref().map(whole).transpose()?;
+        for service in &mut system.services {
+            service.program = service.program.as_ref().map(whole).transpose()?;
+        }
         let plan = Plan {
             seed: 1,
             faults: 0,
@@ -114,7 +129,10 @@ impl Drop for Bank {
 
 /// The folder of the examples' programs, which are built with the tests.
 fn programs() -> Result<PathBuf> {
-    let folder = Path::new(FREEHOLD).parent().context("a program in a folder")?.join("examples");
+    let folder = Path::new(FREEHOLD)
+        .parent()
+        .context("a program in a folder")?
+        .join("examples");
     ensure!(
         folder.join("bank").is_file(),
         "{} has no program bank: build it with `cargo build -p freehold-ops --examples`",

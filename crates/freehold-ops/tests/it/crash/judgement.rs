@@ -40,7 +40,7 @@ const WRONGS: [Wrong; 9] = [
         service: "account",
         done: "update bookings set amount = amount + 1000 where id = (select id from bookings order by id limit 1)",
         undone: "update bookings set amount = amount - 1000 where amount > 1000",
-        found: &[(symptom::DISAGREE, "copies")],
+        found: &[(symptom::DISAGREE, "copies"), (symptom::LOST, "balance")],
     },
     Wrong {
         service: "booking",
@@ -111,7 +111,10 @@ async fn judged(rig: &mut Rig) -> Result<()> {
     let silent = &mut |_: freehold_ops::crash::Event<'_>| {};
     rig.raise(silent).await?;
     let worked = rig.work(silent).await?;
-    ensure!(worked.end == End::Asked, "a workload at its limit finishes what it has begun: {worked:?}");
+    ensure!(
+        worked.end == End::Asked,
+        "a workload at its limit finishes what it has begun: {worked:?}"
+    );
     let quiet = rig.quiet(QUIET_MAX, silent).await?;
     ensure!(quiet.left.is_empty(), "{:?}", quiet.left);
     let clean = rig.judge().await?;
@@ -158,7 +161,9 @@ fn sorted(found: &[(&str, &str)]) -> Vec<(String, String)> {
 async fn behind_its_back(rig: &Rig, service: &str, sql: &str) -> Result<()> {
     let client = superuser(rig, service).await?;
     client
-        .batch_execute(&format!("begin; set local session_replication_role = replica; {sql}; commit"))
+        .batch_execute(&format!(
+            "begin; set local session_replication_role = replica; {sql}; commit"
+        ))
         .await
         .with_context(|| sql.to_owned())
 }

@@ -9,3 +9,4 @@ mod bank;
 mod judgement;
 mod proxy;
 mod runs;
+mod shop;

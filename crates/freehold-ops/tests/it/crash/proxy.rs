@@ -136,7 +136,10 @@ async fn a_commit_that_is_cut_leaves_its_client_in_doubt_and_its_row_whole() -> 
         let told = behind.written(how, n, Moment::Sent).await?;
         ensure!(!told, "row {n}: the client was told");
         // The server may still be at it: its lock on the row's key is waited for.
-        let late = behind.direct.execute("insert into t values ($1) on conflict do nothing", &[&n]).await?;
+        let late = behind
+            .direct
+            .execute("insert into t values ($1) on conflict do nothing", &[&n])
+            .await?;
         carried_out += i32::from(late == 0);
     }
     println!("of {CUTS} commits cut when they were sent, {carried_out} were carried out");
@@ -166,7 +169,10 @@ async fn only_the_commit_asked_for_is_cut_and_other_connections_go_on() -> Resul
     other.execute("insert into t values (7)", &[]).await?;
 
     // Nothing commits, so nothing is cut, and what comes later is left alone.
-    let cut = behind.proxy.cut_at_commit(Moment::Sent, 0, Duration::from_millis(100)).await;
+    let cut = behind
+        .proxy
+        .cut_at_commit(Moment::Sent, 0, Duration::from_millis(100))
+        .await;
     ensure!(!cut);
     other.execute("insert into t values (8)", &[]).await?;
 
@@ -204,7 +210,12 @@ async fn everything_else_passes_as_it_is() -> Result<()> {
     let client = connect(&behind.config).await?;
     let cancel = client.cancel_token();
     let (slept, _) = tokio::join!(client.batch_execute("select pg_sleep(60)"), async {
-        while behind.direct.query_one("select from pg_stat_activity where query like 'select pg_sleep%'", &[]).await.is_err() {}
+        while behind
+            .direct
+            .query_one("select from pg_stat_activity where query like 'select pg_sleep%'", &[])
+            .await
+            .is_err()
+        {}
         cancel.cancel_query(NoTls).await
     });
     ensure!(slept.is_err_and(|error| error.code().is_some_and(|code| code.code() == "57014")));
@@ -212,7 +223,8 @@ async fn everything_else_passes_as_it_is() -> Result<()> {
     // Encryption is refused, for nothing could be seen through it.
     let mut raw = TcpStream::connect(("127.0.0.1", behind.proxy.port())).await?;
     for code in [80_877_103_u32, 80_877_104] {
-        raw.write_all(&[8_u32.to_be_bytes(), code.to_be_bytes()].concat()).await?;
+        raw.write_all(&[8_u32.to_be_bytes(), code.to_be_bytes()].concat())
+            .await?;
         ensure!(raw.read_u8().await? == b'N');
     }
     Ok(())
@@ -236,7 +248,11 @@ async fn what_a_proxy_and_a_balancer_add_to_a_round_trip_is_printed() -> Result<
     let server = behind.server.endpoint().port;
     let balancer = Balancer::start(TcpListener::bind(("127.0.0.1", 0)).await?, vec![server])?;
     let mut ways = Vec::new();
-    for (way, port) in [("direct", server), ("proxy", behind.proxy.port()), ("balancer", balancer.port())] {
+    for (way, port) in [
+        ("direct", server),
+        ("proxy", behind.proxy.port()),
+        ("balancer", balancer.port()),
+    ] {
         let client = connect(&by_way_of(port, &behind.server)?).await?;
         let statement = client.prepare("select 1").await?;
         ways.push((way, client, statement, Vec::new()));

@@ -18,6 +18,8 @@ pub(super) async fn port() -> u16 {
 
 /// Settings of a service whose peers answer at these ports.
 pub(super) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings {
+    let accepts = peers.iter().map(|(name, _)| ((*name).to_owned(), TOKEN.to_owned()));
+    let accepts = accepts.collect();
     let peers = peers.iter().map(|(name, port)| {
         let peer = Peer {
             service: (*name).to_owned(),
@@ -33,7 +35,7 @@ pub(super) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings
         freehold: home.names.freehold.clone(),
         listen: Some(format!("127.0.0.1:{own}")),
         pool: 8,
-        accepts: vec![("anyone".to_owned(), TOKEN.to_owned())],
+        accepts,
         peers: peers.collect::<BTreeMap<_, _>>(),
         instance: "one".to_owned(),
         supervised: Supervision::None,

@@ -39,7 +39,12 @@ async fn what_only_one_of_them_has_is_named_with_the_remedy() {
             "store subscribes to buyer.bought, but has no handler for it; register one with `.on(…)`, or take it out of `subscribes`",
         ),
         (
-            store().await.on(bought).on(unheard).obey(obey_reserve).obey(obey_release),
+            store()
+                .await
+                .on(bought)
+                .on(unheard)
+                .obey(obey_reserve)
+                .obey(obey_release),
             "store has a handler for buyer.unheard, which its manifest does not subscribe to; add \"buyer.unheard\" to `subscribes`",
         ),
         (
@@ -47,11 +52,21 @@ async fn what_only_one_of_them_has_is_named_with_the_remedy() {
             "store obeys store.release by its manifest, but has no handler for it; register one with `.obey(…)`, or take it out of [commands]",
         ),
         (
-            store().await.on(bought).obey(obey_reserve).obey(obey_release).obey(obey_release),
+            store()
+                .await
+                .on(bought)
+                .obey(obey_reserve)
+                .obey(obey_release)
+                .obey(obey_release),
             "command store.release is registered twice; one function obeys a command: take one `.obey(…)` away",
         ),
         (
-            store().await.on(bought).obey(obey_reserve).obey(obey_release).saga::<Buy>(),
+            store()
+                .await
+                .on(bought)
+                .obey(obey_reserve)
+                .obey(obey_release)
+                .saga::<Buy>(),
             "store registers saga buy, which its manifest does not name; add \"buy\" to `sagas`",
         ),
         (

@@ -15,6 +15,12 @@ async fn a_command_to_oneself_is_obeyed_when_its_time_has_come() {
     let body = serde_json::json!({ "purchase": "p1" });
     let sent = reqwest::Client::new().post(&url).json(&body).send().await;
     assert!(sent.expect("an answer").status().is_success());
-    until("the purchase expires", || async { status(&stage, "p1").await == ["expired"] }).await;
-    assert_eq!(number(&stage.home("buyer").sql, "select count(*) from freehold.due").await, 0);
+    until("the purchase expires", || async {
+        status(&stage, "p1").await == ["expired"]
+    })
+    .await;
+    assert_eq!(
+        number(&stage.home("buyer").sql, "select count(*) from freehold.due").await,
+        0
+    );
 }

@@ -123,7 +123,11 @@ impl Saga for Buy {
     fn steps() -> Steps<Self> {
         Steps::begin()
             .step(local("open", open).compensate(reject))
-            .step(invoke("reserve", reserve).reply(|buy, reserved: Reserved| buy.left = Some(reserved.left)).compensate(release))
+            .step(
+                invoke("reserve", reserve)
+                    .reply(|buy, reserved: Reserved| buy.left = Some(reserved.left))
+                    .compensate(release),
+            )
             .pivot(call("pay", pay).reply(|buy, receipt| buy.receipt = Some(receipt)))
             .then(local("confirm", confirm))
     }
@@ -142,7 +146,11 @@ async fn open(buy: &mut Buy, tx: &mut Tx) -> Result<()> {
 }
 
 async fn reject(buy: &mut Buy, tx: &mut Tx) -> Result<()> {
-    tx.execute("update purchases set status = 'rejected' where id = $1", &[&buy.purchase]).await?;
+    tx.execute(
+        "update purchases set status = 'rejected' where id = $1",
+        &[&buy.purchase],
+    )
+    .await?;
     Ok(())
 }
 
@@ -168,7 +176,11 @@ async fn pay(buy: Buy, call: Call) -> Result<Called<String>> {
 }
 
 async fn confirm(buy: &mut Buy, tx: &mut Tx) -> Result<()> {
-    tx.execute("update purchases set status = 'confirmed' where id = $1", &[&buy.purchase]).await?;
+    tx.execute(
+        "update purchases set status = 'confirmed' where id = $1",
+        &[&buy.purchase],
+    )
+    .await?;
     let bought = Bought {
         purchase: buy.purchase.clone(),
         number: 1,
@@ -206,12 +218,15 @@ async fn obey_release(command: Release, tx: &mut Tx) -> Result<()> {
 }
 
 async fn bought(event: Bought, tx: &mut Tx) -> Result<()> {
-    let broken = tx.query_opt("select from broken where purchase = $1", &[&event.purchase]).await?;
+    let broken = tx
+        .query_opt("select from broken where purchase = $1", &[&event.purchase])
+        .await?;
     if broken.is_some() {
         return Err(Error::other("this purchase cannot be handled"));
     }
     assert!(event.number >= 0, "numbers begin at 0");
-    tx.execute("delete from reserved where purchase = $1", &[&event.purchase]).await?;
+    tx.execute("delete from reserved where purchase = $1", &[&event.purchase])
+        .await?;
     tx.execute(
         "insert into sold (purchase, number) values ($1, $2)",
         &[&event.purchase, &event.number],
@@ -231,7 +246,11 @@ impl Command for Expire {
 }
 
 async fn expire(command: Expire, tx: &mut Tx) -> Result<()> {
-    tx.execute("update purchases set status = 'expired' where id = $1", &[&command.purchase]).await?;
+    tx.execute(
+        "update purchases set status = 'expired' where id = $1",
+        &[&command.purchase],
+    )
+    .await?;
     Ok(())
 }
 

@@ -17,7 +17,11 @@ async fn say(stage: &Stage, keys: &str, times: i64) {
 }
 
 async fn sold(stage: &Stage, which: &str) -> i64 {
-    number(&stage.home("store").sql, &format!("select count(*) from sold where {which}")).await
+    number(
+        &stage.home("store").sql,
+        &format!("select count(*) from sold where {which}"),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -27,7 +31,10 @@ async fn a_poisoned_key_waits_with_its_followers_while_the_others_flow() {
     run(store, "insert into broken values ('k7')").await;
     let _acting = Acting::both(&stage).await;
     say(&stage, "select 'k' || i from generate_series(1, 200) i", 5).await;
-    until("the other keys are handled", || async { sold(&stage, "purchase <> 'k7'").await == 199 * 5 }).await;
+    until("the other keys are handled", || async {
+        sold(&stage, "purchase <> 'k7'").await == 199 * 5
+    })
+    .await;
     until("its followers wait", || async {
         number(store, "select count(*) from freehold.parked").await == 5
     })
@@ -36,7 +43,10 @@ async fn a_poisoned_key_waits_with_its_followers_while_the_others_flow() {
     assert_eq!(texts(store, "select key from freehold.parked_key").await, ["k7"]);
 
     run(store, "delete from broken").await;
-    until("it is tried again by itself", || async { sold(&stage, "purchase = 'k7'").await == 5 }).await;
+    until("it is tried again by itself", || async {
+        sold(&stage, "purchase = 'k7'").await == 5
+    })
+    .await;
     until("nothing is set aside", || async {
         number(store, "select count(*) from freehold.parked_key").await == 0
     })
@@ -55,12 +65,22 @@ async fn after_its_last_attempt_a_key_waits_for_an_operator() {
     run(store, "insert into broken values ('k')").await;
     let _acting = Acting::both(&stage).await;
     say(&stage, "select 'k'", 2).await;
-    until("it is set aside", || async { number(store, "select count(*) from freehold.parked").await == 2 }).await;
+    until("it is set aside", || async {
+        number(store, "select count(*) from freehold.parked").await == 2
+    })
+    .await;
     run(store, "update freehold.parked_key set attempts = 5, next_at = now()").await;
-    until("it is parked", || async { texts(store, "select state from freehold.parked_key").await == ["parked"] }).await;
+    until("it is parked", || async {
+        texts(store, "select state from freehold.parked_key").await == ["parked"]
+    })
+    .await;
     run(store, "delete from broken").await;
     // What an operator's redrive does.
-    run(store, "update freehold.parked_key set state = 'retrying', attempts = 0, next_at = now()").await;
+    run(
+        store,
+        "update freehold.parked_key set state = 'retrying', attempts = 0, next_at = now()",
+    )
+    .await;
     until("it is handled", || async { sold(&stage, "purchase = 'k'").await == 2 }).await;
 }
 
@@ -79,7 +99,10 @@ async fn a_handler_that_panics_and_a_body_that_cannot_be_read_set_their_keys_asi
     .await;
     until("the good one is handled", || async { sold(&stage, "true").await == 1 }).await;
     let aside = "select key from freehold.parked_key order by key";
-    until("the others are set aside", || async { texts(store, aside).await == ["bare", "panics", "unread"] }).await;
+    until("the others are set aside", || async {
+        texts(store, aside).await == ["bare", "panics", "unread"]
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -37,7 +37,11 @@ async fn replies(stage: &Stage, count: usize) -> Vec<String> {
 }
 
 async fn left(stage: &Stage) -> i64 {
-    number(&stage.home("store").sql, "select pieces::bigint from shelf where item = 'tea'").await
+    number(
+        &stage.home("store").sql,
+        "select pieces::bigint from shelf where item = 'tea'",
+    )
+    .await
 }
 
 #[tokio::test]
@@ -77,9 +81,15 @@ async fn a_compensation_that_comes_first_keeps_its_command_from_taking_effect() 
     };
     send(&stage, &release).await;
     send(&stage, &reserve).await;
-    assert_eq!(replies(&stage, 2).await, ["store.release.done", "store.reserve.refused"]);
+    assert_eq!(
+        replies(&stage, 2).await,
+        ["store.release.done", "store.reserve.refused"]
+    );
     assert_eq!(left(&stage).await, 100);
-    assert_eq!(number(&stage.home("store").sql, "select count(*) from reserved").await, 0);
+    assert_eq!(
+        number(&stage.home("store").sql, "select count(*) from reserved").await,
+        0
+    );
 }
 
 #[tokio::test]

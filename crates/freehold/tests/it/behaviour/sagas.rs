@@ -9,7 +9,9 @@ use super::{Buy, Expire, stage};
 use crate::fixture::{Stage, number, texts, until};
 
 pub(super) fn routes() -> axum::Router<App> {
-    axum::Router::new().route("/buy", post(buy)).route("/expire", post(expire_later))
+    axum::Router::new()
+        .route("/buy", post(buy))
+        .route("/expire", post(expire_later))
 }
 
 async fn expire_later(State(app): State<App>, Json(expire): Json<Expire>) -> Result<()> {
@@ -57,7 +59,10 @@ async fn a_saga_that_meets_no_refusal_is_completed_in_both_databases() {
     quiet(&stage).await;
     assert_eq!(status(&stage, "p1").await, ["confirmed"]);
     let store = &stage.home("store").sql;
-    assert_eq!(number(store, "select pieces::bigint from shelf where item = 'tea'").await, 97);
+    assert_eq!(
+        number(store, "select pieces::bigint from shelf where item = 'tea'").await,
+        97
+    );
     assert_eq!(number(store, "select count(*) from reserved").await, 0);
     assert_eq!(texts(store, "select purchase from sold").await, ["p1"]);
 }
@@ -71,8 +76,15 @@ async fn a_refusal_of_another_service_undoes_what_was_done() {
     quiet(&stage).await;
     assert_eq!(status(&stage, "p2").await, ["rejected"]);
     let store = &stage.home("store").sql;
-    assert_eq!(number(store, "select pieces::bigint from shelf where item = 'tea'").await, 100);
-    assert_eq!(number(store, "select count(*) from reserved").await, 0, "a refusal leaves nothing");
+    assert_eq!(
+        number(store, "select pieces::bigint from shelf where item = 'tea'").await,
+        100
+    );
+    assert_eq!(
+        number(store, "select count(*) from reserved").await,
+        0,
+        "a refusal leaves nothing"
+    );
 }
 
 #[tokio::test]
@@ -83,7 +95,10 @@ async fn a_refused_pivot_undoes_what_the_other_service_did() {
     quiet(&stage).await;
     assert_eq!(status(&stage, "p3").await, ["rejected"]);
     let store = &stage.home("store").sql;
-    assert_eq!(number(store, "select pieces::bigint from shelf where item = 'tea'").await, 100);
+    assert_eq!(
+        number(store, "select pieces::bigint from shelf where item = 'tea'").await,
+        100
+    );
     let events = texts(
         &stage.home("buyer").sql,
         "select concat_ws(' ', step, direction, event) from freehold.saga_history order by id",
@@ -113,7 +128,10 @@ async fn a_refusal_of_the_first_local_step_starts_nothing() {
     let acting = Acting::both(&stage).await;
     let (code, problem) = post_buy(&acting, "p4", "tea", 0).await;
     assert_eq!((code, problem["code"].as_str()), (422, Some("nothing")), "{problem}");
-    assert_eq!(number(&stage.home("buyer").sql, "select count(*) from freehold.saga").await, 0);
+    assert_eq!(
+        number(&stage.home("buyer").sql, "select count(*) from freehold.saga").await,
+        0
+    );
 }
 
 #[tokio::test]

@@ -67,8 +67,11 @@ async fn thank<const R: u32>(buy: &mut Buying<R>, tx: &mut Tx) -> Result<()> {
 }
 
 async fn set<const R: u32>(buy: &Buying<R>, tx: &Tx, status: &str) -> Result<()> {
-    tx.execute("update purchases set status = $2 where id = $1", &[&buy.purchase, &status])
-        .await?;
+    tx.execute(
+        "update purchases set status = $2 where id = $1",
+        &[&buy.purchase, &status],
+    )
+    .await?;
     Ok(())
 }
 
@@ -162,5 +165,8 @@ async fn an_old_release_leaves_a_newer_saga_to_the_new_one() {
     assert_eq!(status(&stage, "new").await, ["open"]);
     let again = port().await;
     first.run(buyer::<2>(&stage, again, first.other));
-    until("the new release ends it", || async { status(&stage, "new").await == ["thanked"] }).await;
+    until("the new release ends it", || async {
+        status(&stage, "new").await == ["thanked"]
+    })
+    .await;
 }
