@@ -118,7 +118,7 @@ async fn buy(shop: Arc<Shop>) -> Result<()> {
         } else {
             tell(&json!({ "refused": id, "why": answer.summary() }))?;
         }
-        if number % RENAMED_EACH == 0 {
+        if number.is_multiple_of(RENAMED_EACH) {
             shop.rename(number).await?;
         }
         let done = shop.done.fetch_add(1, Ordering::Relaxed) + 1;
