@@ -150,10 +150,12 @@ async fn database(client: &Client, service: &Service, look: &mut Look) -> Result
     }
     if has(client, "freehold.due").await? {
         let due = format!(
-            "select key, concat_ws(' ', kind, type, step, direction, 'of saga ' || saga::text) || ', due at ' || due_at::text
-             from freehold.due
-             where due_at < clock_timestamp() + interval '{DUE_WITHIN}'
-             order by due_at
+            "select coalesce(d.key, s.key),
+                    concat_ws(' ', d.kind, d.type, d.step, d.direction, 'of saga ' || d.saga::text) || ', due at ' || d.due_at::text
+             from freehold.due d
+             left join freehold.saga s on s.id = d.saga
+             where d.due_at < clock_timestamp() + interval '{DUE_WITHIN}'
+             order by d.due_at
              limit $1"
         );
         for row in client.query(&due, &[&SHOWN]).await? {

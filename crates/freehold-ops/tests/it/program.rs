@@ -39,7 +39,7 @@ impl Scene {
         fs::write(scene.system().join("system.toml"), system)?;
         fs::write(
             order.join("freehold.toml"),
-            "service = \"order\"\nprogram = \"shop-order\"\nsagas = [\"place_order\"]\n",
+            "service = \"order\"\nprogram = \"order-of-the-tests\"\nsagas = [\"place_order\"]\n",
         )?;
         Ok(scene)
     }
@@ -54,7 +54,7 @@ impl Scene {
 
     /// Writes the program.
     fn program(&self, text: &str, mode: u32) -> Result {
-        let file = self.programs().join("shop-order");
+        let file = self.programs().join("order-of-the-tests");
         fs::write(&file, text)?;
         Ok(fs::set_permissions(&file, fs::Permissions::from_mode(mode))?)
     }
@@ -174,8 +174,8 @@ fn a_program_stands_beside_the_command_or_in_path() -> Result {
     assert!(!told(&scene.serve(&link).output()?).is_empty());
     let other = scene.temp.path().join("other");
     fs::create_dir(&other)?;
-    fs::write(other.join("shop-order"), "#!/bin/sh\nexit 3\n")?;
-    fs::set_permissions(other.join("shop-order"), fs::Permissions::from_mode(0o755))?;
+    fs::write(other.join("order-of-the-tests"), "#!/bin/sh\nexit 3\n")?;
+    fs::set_permissions(other.join("order-of-the-tests"), fs::Permissions::from_mode(0o755))?;
     let third = format!("{}:{both}", other.display());
     assert!(!told(&scene.serve("freehold").env("PATH", &third).output()?).is_empty());
     // The folder that is named comes first.
@@ -197,7 +197,7 @@ fn a_missing_program_is_told_with_the_folders_and_the_remedy() -> Result {
     let said = said(&output);
     let beside = Path::new(FREEHOLD).parent().ok_or("no folder")?;
     for part in [
-        "shop-order",
+        "order-of-the-tests",
         "service order",
         &format!("{} (FREEHOLD_PROGRAMS)", scene.programs().display()),
         &format!("{} (beside freehold)", beside.display()),
@@ -231,7 +231,7 @@ fn what_cannot_be_executed_is_told() -> Result {
         assert_eq!(output.status.code(), Some(2), "{text}");
         let said = said(&output);
         assert!(said.contains(why) && said.contains("order"), "{said}");
-        let file = scene.programs().join("shop-order");
+        let file = scene.programs().join("order-of-the-tests");
         assert!(said.contains(&file.display().to_string()), "{said}");
     }
     Ok(())
@@ -245,7 +245,7 @@ fn up_misses_a_program_before_it_makes_databases() -> Result {
     assert_eq!(output.status.code(), Some(2));
     let said = said(&output);
     assert!(
-        said.contains("cannot find shop-order, the program of service order"),
+        said.contains("cannot find order-of-the-tests, the program of service order"),
         "{said}"
     );
     Ok(())

@@ -26,9 +26,14 @@ use freehold::{Result, Service};
 /// # Errors
 /// [`freehold::Error::Setting`] names a variable that is missing.
 pub fn service() -> Result<Service> {
-    let service = Service::open(include_str!("../freehold.toml"))?;
-    Ok(service
+    Ok(behaving(Service::open(include_str!("../freehold.toml"))?))
+}
+
+/// Adds to a service what this one does.
+#[must_use]
+pub fn behaving(service: Service) -> Service {
+    service
         .saga::<place::PlaceOrder>()
         .saga::<cancel::CancelOrder>()
-        .routes(routes::routes()))
+        .routes(routes::routes())
 }

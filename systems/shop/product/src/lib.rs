@@ -14,11 +14,16 @@ use freehold::{Result, Service};
 /// # Errors
 /// [`freehold::Error::Setting`] names a variable that is missing.
 pub fn service() -> Result<Service> {
-    let service = Service::open(include_str!("../freehold.toml"))?;
-    Ok(service
+    Ok(behaving(Service::open(include_str!("../freehold.toml"))?))
+}
+
+/// Adds to a service what this one does.
+#[must_use]
+pub fn behaving(service: Service) -> Service {
+    service
         .obey(stock::reserve_stock)
         .obey(stock::release_stock)
         .obey(stock::return_stock)
         .on(stock::order_confirmed)
-        .on(sales::order_cancelled))
+        .on(sales::order_cancelled)
 }

@@ -1,7 +1,6 @@
 //! A copy of the bank in a temporary folder, and runs of the rig on it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -9,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use freehold_ops::crash::{Plan, Remains, Rig};
 use freehold_ops::folder::Folder;
+
+use super::scratches::Scratches;
 
 /// The program under test.
 const FREEHOLD: &str = env!("CARGO_BIN_EXE_freehold");
@@ -19,19 +20,17 @@ const PROGRAMS: &str = "FREEHOLD_PROGRAMS";
 /// The bank. Dropping it removes it, and what runs kept of it.
 pub(super) struct Bank {
     temp: tempfile::TempDir,
+    scratches: Scratches,
 }
 
 impl Bank {
     pub(super) fn new() -> Result<Self> {
         let bank = Self {
             temp: tempfile::tempdir()?,
+            scratches: Scratches::new()?,
         };
-        // PostgreSQL may run as another user than we do.
-        fs::set_permissions(bank.temp.path(), fs::Permissions::from_mode(0o755))?;
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/bank");
         copy(&from, &bank.path())?;
-        // Runs of this test are told from others by where they are.
-        fs::create_dir(bank.scratches())?;
         Ok(bank)
     }
 
@@ -39,15 +38,9 @@ impl Bank {
         self.temp.path().join("bank")
     }
 
-    /// Where runs make their scratch folders.
-    fn scratches(&self) -> PathBuf {
-        self.temp.path().join("tmp")
-    }
-
-    /// The scratch folders that there are.
-    pub(super) fn left(&self) -> Result<Vec<PathBuf>> {
-        let left = fs::read_dir(self.scratches())?.map(|entry| Ok(entry?.path()));
-        left.collect()
+    /// Where its runs make their scratch folders.
+    pub(super) fn scratches(&self) -> &Scratches {
+        &self.scratches
     }
 
     /// Writes a file into it.
@@ -64,7 +57,7 @@ impl Bank {
             .arg(self.path())
             .args(words)
             .env(PROGRAMS, programs()?)
-            .env("TMPDIR", self.scratches())
+            .env("TMPDIR", self.scratches.path())
             .env("FREEHOLD_LOG", "warn,deadpool.postgres=error")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -112,18 +105,6 @@ impl Bank {
             remains: Remains::Removed,
         };
         Rig::open(&folder, &system, plan).await
-    }
-}
-
-impl Drop for Bank {
-    fn drop(&mut self) {
-        for left in self.left().unwrap_or_default() {
-            let _ = Command::new(FREEHOLD)
-                .arg("down")
-                .arg(left.join("system"))
-                .args(["--destroy", "--yes"])
-                .output();
-        }
     }
 }
 

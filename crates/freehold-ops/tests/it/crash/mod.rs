@@ -4,6 +4,7 @@
 
 // Fixture
 mod bank;
+mod scratches;
 
 // Subjects
 mod judgement;

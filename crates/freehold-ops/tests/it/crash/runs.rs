@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::bank::{Bank, Said};
 
 /// Faults, work and seeds of the short and of the long version.
-const SHORT: [&str; 6] = ["--faults", "10", "--work", "3000", "--seeds", "1"];
+const SHORT: [&str; 6] = ["--faults", "10", "--work", "2000", "--seeds", "1"];
 const LONG: [&str; 6] = ["--faults", "50", "--work", "5000", "--seeds", "3"];
 
 #[test]
@@ -54,7 +54,7 @@ fn a_bank_under_every_kind_of_fault_loses_and_doubles_nothing() -> Result<()> {
         );
     }
     ensure!(said.code == 0, "{}", said.stderr);
-    ensure!(bank.left()?.is_empty(), "nothing stays behind");
+    ensure!(bank.scratches().left()?.is_empty(), "nothing stays behind");
     Ok(())
 }
 
@@ -79,7 +79,7 @@ fn a_violated_invariant_is_told_with_the_history_of_its_key_and_what_is_kept() -
     ] {
         ensure!(said.stdout.contains(told), "it says {told:?}: {}", said.stdout);
     }
-    let [kept] = &bank.left()?[..] else {
+    let [kept] = &bank.scratches().left()?[..] else {
         anyhow::bail!("one folder is kept");
     };
     ensure!(said.stdout.contains(&kept.display().to_string()));
@@ -159,10 +159,10 @@ fn an_interrupt_ends_everything_and_leaves_nothing() -> Result<()> {
         lines.iter().any(|line| line.contains("interrupted before it was done")),
         "{lines:?}"
     );
-    ensure!(bank.left()?.is_empty(), "nothing stays behind");
+    ensure!(bank.scratches().left()?.is_empty(), "nothing stays behind");
     let running = std::process::Command::new("ps").args(["-A", "-o", "args="]).output()?;
     let running = String::from_utf8_lossy(&running.stdout).into_owned();
-    let place = bank.path().parent().context("a folder above")?.display().to_string();
+    let place = bank.scratches().path().display().to_string();
     ensure!(!running.contains(&place), "{running}");
     Ok(())
 }
@@ -172,7 +172,7 @@ fn what_cannot_be_run_says_why_before_anything_is_started() -> Result<()> {
     let refused = |bank: &Bank, why: &str| {
         let said = bank.verify(&["--work", "1"])?;
         ensure!(said.code == 2 && said.stderr.contains(why), "{why}: {said:?}");
-        ensure!(bank.left()?.is_empty());
+        ensure!(bank.scratches().left()?.is_empty());
         Ok(())
     };
     let bank = Bank::new()?;

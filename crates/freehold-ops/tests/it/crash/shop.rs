@@ -9,6 +9,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::scratches::Scratches;
+
 /// A planted defect, and what it must be found by: any of these.
 struct Planted {
     name: &'static str,
@@ -61,9 +63,11 @@ fn verify(words: &[&str], plant: Option<&str>) -> Result<(i32, Value)> {
         program.display()
     );
     let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systems/shop");
+    let scratches = Scratches::new()?;
     let mut command = Command::new(&program);
     command.args(["verify", "crash"]).arg(shop).args(words).arg("--json");
     command.env("FREEHOLD_LOG", "error").env_remove("FREEHOLD_PLANT");
+    command.env("TMPDIR", scratches.path());
     if let Some(plant) = plant {
         // The installation of the copies takes part in it, and that is done by the rig itself.
         command.env("FREEHOLD_PLANT", plant).args(["--plant", plant]);

@@ -8,5 +8,6 @@ mod shop;
 // Subjects
 mod cancelling;
 mod crowd;
+mod matrix;
 mod outage;
 mod placing;
