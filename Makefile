@@ -1,4 +1,4 @@
-# make up · make demo · make test · make prove · make bench
+# make up · make demo · make test · make clients · make prove · make bench
 
 PROFILE ?= release
 ifeq ($(PROFILE),release)
@@ -9,12 +9,15 @@ endif
 # The whole workspace, always: another selection would choose other features and build the libraries anew.
 CARGO_BUILD = cargo build --locked --profile $(PROFILE) --workspace --bins
 
-.PHONY: help up demo test prove bench check down postgres build
+.PHONY: help up demo test clients schemathesis fuzz prove bench check down postgres build
 
 help:
 	@echo 'make up      the shop: three services, three databases, a payment provider, until Ctrl-C'
 	@echo 'make demo    the shop, and a tour that ends by itself'
 	@echo 'make test    every test, with short versions of the long ones'
+	@echo 'make clients two client libraries of PostgREST against a service, compared with SQL'
+	@echo 'make schemathesis   the shop against its own OpenAPI documents'
+	@echo 'make fuzz    the readers of what clients send, ten minutes each'
 	@echo 'make prove   the long versions: many seeds, many faults'
 	@echo 'make bench   figures beside their limits'
 	@echo 'make check   format, lints, documentation'
@@ -28,6 +31,15 @@ demo: build
 
 test: postgres
 	@scripts/with-postgres scripts/test
+
+clients: build
+	@scripts/clients $(BUILD)
+
+schemathesis: build
+	@scripts/shop $(BUILD) -- scripts/schemathesis http://127.0.0.1:7101 http://127.0.0.1:7102 http://127.0.0.1:7103
+
+fuzz:
+	@for target in query headers body; do scripts/fuzz $$target 600 || exit 1; done
 
 prove: postgres
 	@FREEHOLD_PROVE=1 PROPTEST_CASES=100000 scripts/with-postgres scripts/test

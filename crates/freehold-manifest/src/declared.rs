@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::diagnostic::Place;
-use crate::model::{Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
+use crate::model::{Limits, Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
 use crate::schema::{Schema, SqlPlace};
 use crate::source::SourceFile;
 
@@ -86,6 +86,10 @@ pub(crate) struct DeclaredService<'a> {
     pub(crate) commands_readable: bool,
     pub(crate) owns: Vec<DeclaredTable>,
     pub(crate) copies: Vec<DeclaredCopy>,
+    pub(crate) views: Vec<DeclaredView>,
+    pub(crate) functions: Vec<DeclaredFunction>,
+    pub(crate) origins: Listed,
+    pub(crate) limits: Limits,
     /// False if `owns` could not be read as a whole.
     pub(crate) readable: bool,
     pub(crate) schema: Schema,
@@ -142,6 +146,37 @@ pub(crate) struct DeclaredCopy {
     pub(crate) name: At<String>,
     pub(crate) of: Option<At<TableName>>,
     pub(crate) columns: Listed,
+}
+
+/// `[views.<name>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredView {
+    pub(crate) name: At<String>,
+    pub(crate) summary: String,
+    pub(crate) key: Listed,
+    pub(crate) links: Vec<DeclaredLink>,
+    pub(crate) hidden: Listed,
+}
+
+/// `links.<column>`.
+#[derive(Debug)]
+pub(crate) struct DeclaredLink {
+    pub(crate) column: At<String>,
+    pub(crate) to: Option<At<LinkTo>>,
+}
+
+/// `<table>.<column>`.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkTo {
+    pub(crate) table: String,
+    pub(crate) column: String,
+}
+
+/// `[functions.<name>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredFunction {
+    pub(crate) name: At<String>,
+    pub(crate) summary: String,
 }
 
 impl DeclaredService<'_> {

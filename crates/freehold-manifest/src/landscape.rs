@@ -1,6 +1,8 @@
 //! The whole declaration at once, as rules see it.
 
-use crate::declared::{At, DeclaredCopy, DeclaredService, DeclaredSystem, DeclaredTable};
+use crate::declared::{
+    At, DeclaredCopy, DeclaredFunction, DeclaredService, DeclaredSystem, DeclaredTable, DeclaredView,
+};
 use crate::model::TableName;
 use crate::schema::SqlName;
 
@@ -74,6 +76,11 @@ impl<'a> Landscape<'a> {
 }
 
 impl DeclaredService<'_> {
+    /// Whether an owned table or a copy has that name.
+    pub(crate) fn is_table(&self, name: &str) -> bool {
+        self.table(name).is_some() || self.copies.iter().any(|copy| copy.name.value == name)
+    }
+
     /// Whether the owned table has that column; none if that is not known.
     pub(crate) fn has_column(&self, table: &DeclaredTable, column: &str) -> Option<bool> {
         if crate::rules::library_column::is_kept(table, column) {
@@ -125,6 +132,20 @@ impl<'a> Landscape<'a> {
         self.services
             .iter()
             .flat_map(|service| service.copies.iter().map(move |copy| (service, copy)))
+    }
+
+    /// Every view that is served, with its service, in declared order.
+    pub(crate) fn views(&self) -> impl Iterator<Item = (&DeclaredService<'a>, &DeclaredView)> {
+        self.services
+            .iter()
+            .flat_map(|service| service.views.iter().map(move |view| (service, view)))
+    }
+
+    /// Every function that is served, with its service, in declared order.
+    pub(crate) fn functions(&self) -> impl Iterator<Item = (&DeclaredService<'a>, &DeclaredFunction)> {
+        self.services
+            .iter()
+            .flat_map(|service| service.functions.iter().map(move |function| (service, function)))
     }
 
     /// Every `to` of a reference and `of` of a copy that could be read.

@@ -73,6 +73,122 @@ pub struct Service {
     pub owns: Vec<Table>,
     /// Read-only tables of other services it keeps.
     pub copies: Vec<Copy>,
+    /// Views of its own that the API serves, read-only.
+    pub views: Vec<View>,
+    /// Functions of its own that the API calls.
+    pub functions: Vec<Function>,
+    /// How its API is served.
+    pub api: Api,
+}
+
+/// A view of the service's own migrations that the API serves: `[views.order_totals]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Name in SQL.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// Columns that tell its rows apart: what pages follow, and what makes a relationship to it to-one. May be empty.
+    pub key: Vec<String>,
+    /// Columns that hold keys of owned tables, so that they can be embedded: a view has no foreign keys.
+    pub links: Vec<Link>,
+    /// Columns the HTTP API does not read.
+    pub hidden: Vec<String>,
+}
+
+/// A column of a view that holds the key of an owned table: `links.order_id = "orders.id"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The column here.
+    pub column: String,
+    /// The table meant.
+    pub table: String,
+    /// Its column.
+    pub to: String,
+}
+
+/// A function of the service's own migrations that the API calls: `[functions.search_products]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Name in SQL, without arguments: all functions of that name are served.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+}
+
+/// `[api]`: how the HTTP API is served.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Api {
+    /// Web pages of these origins may call it (`https://shop.example`, or `*` for all); none means none may.
+    pub origins: Vec<String>,
+    /// `[api.limits]`.
+    pub limits: Limits,
+}
+
+/// What one request may ask for. A request that asks for more is refused, with the name of the limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows of one answer: a list that is longer is cut, and links to its next page.
+    pub rows: u64,
+    /// Bytes of a path and query, as most proxies allow.
+    pub url_bytes: u64,
+    /// Bytes of a body: a bulk insert of this size fits in memory many times over.
+    pub body_bytes: u64,
+    /// Objects and arrays inside each other in a body: below the depth at which PostgreSQL's parser complains.
+    pub body_depth: u64,
+    /// Objects of one table in one body: one statement.
+    pub body_rows: u64,
+    /// Relations embedded in each other.
+    pub embed_depth: u64,
+    /// Relations embedded in one request, side by side and in each other.
+    pub embeds: u64,
+    /// Conditions of one request: each is a clause the planner works on.
+    pub filters: u64,
+    /// `and(…)` and `or(…)` inside each other.
+    pub filter_depth: u64,
+    /// Values of one `in.(…)`, `(any)` or `(all)`: one array parameter.
+    pub in_values: u64,
+    /// Bytes of a regular expression (`match`, `imatch`); 0 refuses them.
+    pub pattern_bytes: u64,
+    /// Rows left out by `offset`: the server counts them all; `Link` and `after` do not.
+    pub offset: u64,
+    /// Milliseconds one request may take, waiting included.
+    pub statement_ms: u64,
+    /// Milliseconds a read waits for what `Freehold-At-Least` names.
+    pub wait_ms: u64,
+    /// Operations of one `POST /transaction`.
+    pub operations: u64,
+    /// Requests of one client (one address) at once; more are answered 429.
+    pub client_requests: u64,
+    /// Requests at once; more are answered 503 before they cost anything.
+    pub requests: u64,
+    /// Bytes of all bodies at once; more are answered 503.
+    pub bodies_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rows: 10_000,
+            url_bytes: 16 * 1024,
+            body_bytes: 8 * 1024 * 1024,
+            body_depth: 64,
+            body_rows: 50_000,
+            embed_depth: 5,
+            embeds: 20,
+            filters: 64,
+            filter_depth: 8,
+            in_values: 1_000,
+            pattern_bytes: 256,
+            offset: 100_000,
+            statement_ms: 30_000,
+            wait_ms: 5_000,
+            operations: 100,
+            client_requests: 256,
+            requests: 1_024,
+            bodies_bytes: 256 * 1024 * 1024,
+        }
+    }
 }
 
 /// A command that a service obeys: `[commands]`.

@@ -1,8 +1,8 @@
 //! A declaration without errors becomes the model.
 
-use crate::declared::{DeclaredCached, DeclaredReference, DeclaredService, DeclaredTable};
+use crate::declared::{DeclaredCached, DeclaredLink, DeclaredReference, DeclaredService, DeclaredTable, DeclaredView};
 use crate::landscape::Landscape;
-use crate::model::{Cached, Command, Copy, Postgres, Reference, Service, System, Table};
+use crate::model::{Api, Cached, Command, Copy, Function, Link, Postgres, Reference, Service, System, Table, View};
 
 /// The model; none if something the model needs is absent, which has been reported then.
 pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
@@ -44,6 +44,19 @@ fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<
         program: declared.program.as_ref().map(|program| program.value.clone()),
         sagas: declared.sagas.values(),
         sends: declared.sends.values(),
+        views: declared.views.iter().map(view).collect::<Option<_>>()?,
+        functions: declared
+            .functions
+            .iter()
+            .map(|function| Function {
+                name: function.name.value.clone(),
+                summary: function.summary.clone(),
+            })
+            .collect(),
+        api: Api {
+            origins: declared.origins.values(),
+            limits: declared.limits.clone(),
+        },
         commands: declared
             .commands
             .iter()
@@ -78,6 +91,24 @@ fn table(declared: &DeclaredTable) -> Option<Table> {
         publishes: declared.publishes.values(),
         hidden: declared.hidden.values(),
         unguarded: declared.unguarded,
+    })
+}
+
+fn view(declared: &DeclaredView) -> Option<View> {
+    let link = |link: &DeclaredLink| {
+        let to = &link.to.as_ref()?.value;
+        Some(Link {
+            column: link.column.value.clone(),
+            table: to.table.clone(),
+            to: to.column.clone(),
+        })
+    };
+    Some(View {
+        name: declared.name.value.clone(),
+        summary: declared.summary.clone(),
+        key: declared.key.values(),
+        links: declared.links.iter().map(link).collect::<Option<_>>()?,
+        hidden: declared.hidden.values(),
     })
 }
 

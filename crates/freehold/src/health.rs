@@ -1,4 +1,4 @@
-//! How the service is: `/health/live`, `/health/ready`, `/freehold/status`, and a first page that lists the tables.
+//! How the service is: `/health/live`, `/health/ready`, `/freehold/status`, and a first page that lists what is served.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -62,18 +62,30 @@ pub fn router(health: Arc<Health>) -> axum::Router {
 }
 
 async fn index(State(health): State<Arc<Health>>) -> Json<Value> {
-    let tables: Vec<Value> = health
-        .service
+    Json(contents(&health.service))
+}
+
+fn contents(service: &model::Service) -> Value {
+    let tables = service
         .owns
         .iter()
-        .map(|t| json!({ "table": t.name, "href": format!("/{}", t.name), "summary": t.summary }))
-        .collect();
-    Json(json!({
-        "service": health.service.name,
-        "summary": health.service.summary,
-        "tables": tables,
+        .map(|t| json!({ "table": t.name, "href": format!("/{}", t.name), "summary": t.summary }));
+    let views = service
+        .views
+        .iter()
+        .map(|v| json!({ "view": v.name, "href": format!("/{}", v.name), "summary": v.summary }));
+    let functions = service
+        .functions
+        .iter()
+        .map(|f| json!({ "function": f.name, "href": format!("/rpc/{}", f.name), "summary": f.summary }));
+    json!({
+        "service": service.name,
+        "summary": service.summary,
+        "tables": tables.collect::<Vec<_>>(),
+        "views": views.collect::<Vec<_>>(),
+        "functions": functions.collect::<Vec<_>>(),
         "health": ["/health/live", "/health/ready", "/freehold/status"],
-    }))
+    })
 }
 
 /// The process runs; nothing else is asked, so that a lost database does not get it killed.
@@ -242,3 +254,33 @@ select json_build_object(
     where s.state not in ('completed', 'compensated'))
 )
 from freehold.log_head h";
+
+#[cfg(test)]
+mod tests {
+    use freehold_manifest::{SourceFile, read_service};
+    use serde_json::json;
+
+    use super::contents;
+
+    #[test]
+    fn the_first_page_lists_tables_views_and_functions() {
+        let manifest = SourceFile {
+            path: "order/freehold.toml".to_owned(),
+            text: "service = \"order\"\nsummary = \"Orders.\"\n[owns.orders]\nsummary = \"All.\"\n\
+                   [views.order_totals]\nsummary = \"Sums.\"\n[functions.search]\nsummary = \"By a word.\"\n"
+                .to_owned(),
+        };
+        let service = read_service(&manifest).expect("a right manifest");
+        assert_eq!(
+            contents(&service),
+            json!({
+                "service": "order",
+                "summary": "Orders.",
+                "tables": [{ "table": "orders", "href": "/orders", "summary": "All." }],
+                "views": [{ "view": "order_totals", "href": "/order_totals", "summary": "Sums." }],
+                "functions": [{ "function": "search", "href": "/rpc/search", "summary": "By a word." }],
+                "health": ["/health/live", "/health/ready", "/freehold/status"],
+            })
+        );
+    }
+}

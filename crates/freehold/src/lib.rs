@@ -10,6 +10,7 @@
 pub mod error;
 pub mod message;
 pub mod pg;
+pub mod position;
 
 // Set-up
 pub mod install;
@@ -17,10 +18,12 @@ pub mod settings;
 
 // Producer half
 pub mod entity;
+mod openapi;
 pub mod sequencer;
 pub mod transport;
 
 // Consumer half
+mod causal;
 pub mod replica;
 pub mod subscription;
 
@@ -50,6 +53,7 @@ pub mod testing;
 pub use app::App;
 pub use error::{Error, Result, refuse};
 pub use handler::{Command, Event};
+pub use position::Position;
 pub use saga::{Answer, Call, Called, Saga, Started, Steps, call, invoke, local};
 pub use service::Service;
 pub use settings::Settings;

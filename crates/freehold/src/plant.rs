@@ -11,7 +11,10 @@
 //! | `acknowledge-before-effect` | the cursor is committed before the handlers run |
 //! | `cursor-outside-transaction` | the handlers' effects are committed before the cursor |
 //! | `no-version-gate` | a copy takes older rows, and the feed brings some late |
+//! | `position-before-sequenced` | a read waits for what was in the log before the write that it names was |
 //! | `payment-without-idempotency-key` | every attempt of a call has another id |
+//! | `key-outside-transaction` | what a client sent under an idempotency key is committed before the key is stored |
+//! | `offset-paging` | a list that was cut links to a number of rows, not to the last row |
 
 /// The variable.
 #[cfg(feature = "plant")]

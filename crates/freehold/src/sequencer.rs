@@ -38,6 +38,8 @@ pub struct Signals {
     pub written: Arc<Notify>,
     /// The log's head as last seen; readers of the feed wait on it.
     pub head: watch::Sender<i64>,
+    /// The log's epoch as last seen, 0 before the first time: a database that was restored has a higher one.
+    pub epoch: watch::Sender<i32>,
     /// Notified by whoever committed work that is due.
     pub due: Arc<Notify>,
     /// When the sequencer last reached the database; none before the first time.
@@ -50,8 +52,37 @@ impl Default for Signals {
             written: Arc::new(Notify::new()),
             due: Arc::new(Notify::new()),
             head: watch::Sender::new(0),
+            epoch: watch::Sender::new(0),
             alive: watch::Sender::new(None),
         }
+    }
+}
+
+/// Where the log ends.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    epoch: i32,
+    position: i64,
+}
+
+impl Signals {
+    /// Reads where the log ends, and tells it.
+    ///
+    /// # Errors
+    /// [`Error::Postgres`] or [`Error::Pool`] when the database does not answer.
+    pub(crate) async fn look(&self, pool: &Pool, freehold: &str) -> Result<(), Error> {
+        self.see(head(&pool.get().await?, freehold).await?);
+        Ok(())
+    }
+
+    fn see(&self, head: Head) {
+        fn keep<T: PartialEq>(seen: &mut T, now: T) -> bool {
+            let differs = *seen != now;
+            *seen = now;
+            differs
+        }
+        self.epoch.send_if_modified(|seen| keep(seen, head.epoch));
+        self.head.send_if_modified(|seen| keep(seen, head.position));
     }
 }
 
@@ -70,12 +101,8 @@ pub async fn run(pool: Pool, freehold: String, instance: String, signals: Signal
         tokio::time::sleep_until(next).await;
         match turn(&pool, &freehold, &instance, &mut lease_until, woken).await {
             Ok((moved, head)) => {
+                signals.see(head);
                 signals.alive.send_replace(Some(Instant::now()));
-                signals.head.send_if_modified(|seen| {
-                    let grown = *seen != head;
-                    *seen = head;
-                    grown
-                });
                 if moved > 0 {
                     next = Instant::now() + PACE;
                     wait = POLL_MIN;
@@ -98,7 +125,7 @@ async fn turn(
     instance: &str,
     lease_until: &mut Instant,
     woken: bool,
-) -> Result<(i32, i64), Error> {
+) -> Result<(i32, Head), Error> {
     let client = pool.get().await?;
     if !woken && Instant::now() + LEASE_TTL / 2 > *lease_until {
         let ttl_ms = i32::try_from(LEASE_TTL.as_millis()).unwrap_or(i32::MAX);
@@ -129,9 +156,13 @@ async fn turn(
     Ok((0, head(&client, freehold).await?))
 }
 
-async fn head(client: &deadpool_postgres::Client, freehold: &str) -> Result<i64, Error> {
+async fn head(client: &deadpool_postgres::Client, freehold: &str) -> Result<Head, Error> {
     let statement = client
-        .prepare_cached(&place("select position from freehold.log_head", freehold))
+        .prepare_cached(&place("select epoch, position from freehold.log_head", freehold))
         .await?;
-    Ok(client.query_one(&statement, &[]).await?.get(0))
+    let row = client.query_one(&statement, &[]).await?;
+    Ok(Head {
+        epoch: row.get(0),
+        position: row.get(1),
+    })
 }

@@ -2,11 +2,15 @@
 //! and the only one that starts tasks that live as long as the process.
 
 mod behaviour;
+mod front;
 #[cfg(feature = "testing")]
 mod staged;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::serve::ListenerExt;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use freehold_manifest::model;
@@ -18,23 +22,27 @@ use tokio_postgres::NoTls;
 use tracing::Instrument;
 
 use crate::app::{App, Inner};
+use crate::causal::{self, Causal};
 use crate::effect::Handling;
+use crate::entity::cors;
+use crate::entity::gate::Gate;
 use crate::error::Error;
 use crate::health::{Health, Watched};
 use crate::pg::catalog::{self, Catalog};
 use crate::sequencer::{self, Signals};
 use crate::settings::{Settings, Supervision};
-use crate::subscription::{self, Effect, State, Subscription};
+use crate::subscription::{self, Applied, Effect, State, Subscription};
 use crate::transport::{feed, reader, snapshot};
-use crate::{due, entity, health, replica, trace};
+use crate::{due, entity, health, openapi, replica, trace};
 
 use behaviour::Behaviour;
+use front::Front;
 
 /// The longest wait for a free connection; then the request is answered 503 and may be repeated.
-const POOL_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+const POOL_WAIT: Duration = Duration::from_secs(5);
 
 /// The longest time open requests have to end after a stop was asked for.
-const DRAIN_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// A service that is ready to run.
 #[derive(Debug)]
@@ -86,6 +94,7 @@ impl Service {
                 tracing::debug!(%error, "a connection stays without TCP_NODELAY");
             }
         });
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, app).with_graceful_shutdown(async move {
             stop_asked(supervised).await;
             stopping.send_replace(true);
@@ -136,16 +145,26 @@ impl Service {
             signals.clone(),
         );
         tasks.spawn(sequencer.instrument(span.clone()));
+        let http = reader::client()?;
+        let applied = Applied::default();
         let mut watched = Vec::new();
-        for subscription in subscriptions(&app, &self.settings)? {
+        let mut producers = Vec::new();
+        for subscription in subscriptions(&app, &self.settings, &http, &applied)? {
             watched.push(Watched {
                 subscription: subscription.effect.name(),
                 producer: subscription.peer.service.clone(),
                 state: Arc::clone(&subscription.state),
             });
+            producers.push(causal::Followed {
+                peer: subscription.peer.clone(),
+                subscription: subscription.effect.name(),
+                topics: subscription.effect.topics(),
+            });
             tasks.spawn(subscription::run(subscription).instrument(span.clone()));
         }
         tasks.spawn(due::run(app.clone()).instrument(span.clone()));
+        let forgotten = entity::forget(pool.clone(), self.settings.freehold.clone());
+        tasks.spawn(forgotten.instrument(span.clone()));
         let health = health::router(Arc::new(Health {
             service: self.manifest.clone(),
             pool: pool.clone(),
@@ -153,25 +172,46 @@ impl Service {
             sequencer: signals.alive.subscribe(),
             watched,
         }));
+        let described = openapi::router(&self.manifest, &shapes);
+        signals.look(&pool, &self.settings.freehold).await?;
+        let api = &self.manifest.api;
+        let front = Arc::new(Front {
+            gate: Gate::new(api.limits.clone(), pool.clone()),
+            causal: Causal::new(causal::Ground {
+                service: self.manifest.name.clone(),
+                pool: pool.clone(),
+                freehold: self.settings.freehold.clone(),
+                http,
+                followed: producers,
+                applied,
+                epoch: signals.epoch.subscribe(),
+                limit: Duration::from_millis(api.limits.wait_ms.min(api.limits.statement_ms)),
+            }),
+        });
         let entities = entity::router(entity::Api {
             service: self.manifest.clone(),
             catalog: shapes,
             pool,
+            freehold: self.settings.freehold.clone(),
             written: signals.written,
         });
+        let entities = entities.layer(from_fn_with_state(Arc::clone(&front), front::within));
         let ours = feed
             .merge(health)
             .merge(entities)
+            .merge(described)
             .fallback(health::nowhere)
             .method_not_allowed_fallback(health::no_such_method);
-        Ok(match routes {
+        let all = match routes {
             // The service's own come first: what it does not answer, the library does.
             Some(routes) => routes
-                .layer(axum::middleware::from_fn(trace::within))
+                .layer(from_fn(trace::within))
+                .layer(from_fn_with_state(front, front::within))
                 .fallback_service(ours)
                 .with_state(app),
             None => ours,
-        })
+        };
+        Ok(cors::allow(api, all))
     }
 
     fn feed(&self, pool: &Pool, shapes: &Catalog, signals: &Signals, stopping: &watch::Sender<bool>) -> feed::Feed {
@@ -199,8 +239,12 @@ impl Service {
 }
 
 /// The subscriptions of a service: per producer one for copies and one for handlers, where it has such.
-fn subscriptions(app: &App, settings: &Settings) -> Result<Vec<Subscription>, Error> {
-    let http = reader::client()?;
+fn subscriptions(
+    app: &App,
+    settings: &Settings,
+    http: &reqwest::Client,
+    applied: &Applied,
+) -> Result<Vec<Subscription>, Error> {
     let service = app.service();
     let mut subscriptions = Vec::new();
     for producer in service.producers() {
@@ -237,6 +281,7 @@ fn subscriptions(app: &App, settings: &Settings) -> Result<Vec<Subscription>, Er
             http: http.clone(),
             effect,
             state: Arc::new(RwLock::new(State::Starting)),
+            applied: applied.clone(),
         }));
     }
     Ok(subscriptions)

@@ -4,6 +4,7 @@
 //! [handlers](crate::effect). If the process dies before it committed, the batch comes again; if after, the cursor tells that it
 //! is done.
 
+mod applied;
 mod heard;
 
 use std::sync::{Arc, RwLock};
@@ -12,6 +13,8 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use tokio::time::Instant;
 
+pub use applied::Applied;
+pub(crate) use applied::Wanted;
 pub(crate) use heard::{Cursors, Heard};
 
 use crate::effect::{HANDLERS, Handling};
@@ -64,6 +67,8 @@ pub struct Subscription {
     pub effect: Effect,
     /// How it goes, for health and status.
     pub state: Arc<RwLock<State>>,
+    /// Where its cursors stand, for requests that wait for them; shared by the subscriptions of a process.
+    pub applied: Applied,
 }
 
 /// What messages do.
@@ -85,7 +90,7 @@ impl Effect {
         }
     }
 
-    fn topics(&self) -> Vec<String> {
+    pub(crate) fn topics(&self) -> Vec<String> {
         match self {
             Self::Copies(copies) => copies.topics(),
             Self::Handlers(handling) => handling.topics.clone(),
@@ -209,6 +214,7 @@ impl Subscription {
         }
         let topics = self.effect.topics();
         let mut cursors = Cursors::read(self, self.effect.name(), &topics).await?;
+        self.note_applied(&cursors);
         let mut lines = Lines::feed(&self.http, &self.peer, &topics, cursors.after()).await?;
         // A producer that halted us has to say something right first.
         if !self.is_halted() {
@@ -265,9 +271,15 @@ impl Subscription {
             return Ok(());
         }
         match &self.effect {
-            Effect::Copies(copies) => copies.take(self, &heard, cursors).await,
-            Effect::Handlers(handling) => handling.take(&heard, cursors).await,
+            Effect::Copies(copies) => copies.take(self, &heard, cursors).await?,
+            Effect::Handlers(handling) => handling.take(&heard, cursors).await?,
         }
+        self.note_applied(cursors);
+        Ok(())
+    }
+
+    fn note_applied(&self, cursors: &Cursors) {
+        self.applied.note(self.effect.name(), &self.peer.service, cursors);
     }
 
     fn broken(&self, problem: String) -> Error {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::interfere::{self, statement};
 use crate::message::Received;
 use crate::pg::{ident, place};
+use crate::position::Position;
 
 /// A transaction: queries as in `tokio-postgres`, and [`publish`](Tx::publish), [`start`](Tx::start), [`after`](Tx::after).
 pub struct Tx {
@@ -143,6 +144,21 @@ impl Tx {
             self.app.signals().due.notify_one();
         }
         Ok(())
+    }
+
+    /// As [`commit`](Tx::commit), and names what the transaction published. A route answers it (it is a part of an axum answer), and
+    /// a client that sends it to another service as `Freehold-At-Least` reads there what followed from it.
+    ///
+    /// # Errors
+    /// As [`commit`](Tx::commit).
+    pub async fn commit_at(self) -> Result<Position> {
+        let sql = self.place("select pg_current_xact_id()::text, epoch from freehold.log_head");
+        let row = self.query_one(&sql, &[]).await?;
+        let transaction: String = row.get(0);
+        let transaction = transaction.parse().map_err(Error::other)?;
+        let position = Position::new(&self.app.service().name, row.get(1), transaction);
+        self.commit().await?;
+        Ok(position)
     }
 
     /// Gives everything of this transaction up.

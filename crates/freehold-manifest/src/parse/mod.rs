@@ -1,8 +1,11 @@
 //! TOML in; a declaration out, and a finding for everything that could not be read.
 
+mod api;
 mod behaviour;
 mod fields;
+mod limits;
 mod names;
+mod origins;
 mod reader;
 mod service;
 mod system;

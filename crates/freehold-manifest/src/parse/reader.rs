@@ -1,5 +1,7 @@
 //! Typed access to a manifest: every value of the type it should have, everything else reported.
 
+use std::ops::RangeInclusive;
+
 use toml_edit::{Document, Item, Value};
 
 use super::fields::Fields;
@@ -100,6 +102,25 @@ impl<'a> Reader<'a> {
             _ => {
                 let message = format!("{} is not a TCP port", fields.path(key));
                 self.invalid(&span, message, "must be between 1 and 65535", None);
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`; none if it is absent or another value.
+    pub(super) fn whole(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<u64>) -> Option<At<u64>> {
+        let item = fields.get(key)?;
+        let Some(number) = item.as_integer() else {
+            self.wrong_type(fields, key, "a whole number", item);
+            return None;
+        };
+        let span = item.span().unwrap_or_else(|| fields.key_span(key));
+        match u64::try_from(number).ok().filter(|number| range.contains(number)) {
+            Some(value) => Some(At { value, span }),
+            None => {
+                let message = format!("{} cannot be {number}", fields.path(key));
+                let label = format!("must be between {} and {}", range.start(), range.end());
+                self.invalid(&span, message, &label, None);
                 None
             }
         }

@@ -1,5 +1,6 @@
 //! `freehold.toml`.
 
+use super::api::{api, function, view};
 use super::behaviour::{commands, program, sends};
 use super::fields::Fields;
 use super::is_identifier;
@@ -8,7 +9,7 @@ use crate::declared::{
     At, CachedFrom, DeclaredCached, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
 };
 use crate::diagnostic::Diagnostic;
-use crate::model::{Mode, OnDelete, RefCheck, Refresh, Unguarded};
+use crate::model::{Limits, Mode, OnDelete, RefCheck, Refresh, Unguarded};
 use crate::schema::Schema;
 use crate::source::{ServiceSource, SourceFile};
 
@@ -39,6 +40,10 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         commands_readable: false,
         owns: Vec::new(),
         copies: Vec::new(),
+        views: Vec::new(),
+        functions: Vec::new(),
+        origins: Listed::empty(),
+        limits: Limits::default(),
         readable: false,
         schema: Schema::unknown(),
     }
@@ -96,6 +101,9 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
             "commands",
             "owns",
             "copies",
+            "views",
+            "functions",
+            "api",
         ],
     );
     let example = format!("service = \"{}\"", service.name);
@@ -125,6 +133,11 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
     service.readable = true;
     service.owns = children(reader, root, "owns", &mut service.readable, table);
     service.copies = children(reader, root, "copies", &mut service.readable, copy);
+    service.views = children(reader, root, "views", &mut true, view);
+    service.functions = children(reader, root, "functions", &mut true, function);
+    if let Some(fields) = reader.table(root, "api") {
+        api(reader, &fields, service);
+    }
 }
 
 /// The entries of a table of tables; `whole` becomes false if one could not be read.

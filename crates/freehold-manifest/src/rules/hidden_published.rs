@@ -1,7 +1,7 @@
 //! A hidden column that has to be seen.
 
 use super::Rule;
-use crate::declared::{At, DeclaredService, DeclaredTable};
+use crate::declared::{At, DeclaredService, DeclaredTable, DeclaredView};
 use crate::diagnostic::Diagnostic;
 use crate::landscape::Landscape;
 
@@ -20,6 +20,25 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
+    for (service, view) in landscape.views() {
+        for column in &view.hidden.items {
+            found.extend(of_view(service, view, column));
+        }
+    }
+}
+
+fn of_view(service: &DeclaredService<'_>, view: &DeclaredView, column: &At<String>) -> Option<Diagnostic> {
+    let key = view.key.items.iter().find(|item| item.value == column.value)?;
+    let message = format!(
+        "`{}` is hidden, but it is part of the key of `{}`",
+        column.value, view.name.value
+    );
+    Some(
+        Diagnostic::error(RULE.name, message)
+            .at(service.place(&column.span, "for nobody"))
+            .also(service.place(&key.span, "names the row in links to the next page"))
+            .help("take it out of `key`, or out of `hidden`"),
+    )
 }
 
 fn published(service: &DeclaredService<'_>, table: &DeclaredTable, column: &At<String>) -> Option<Diagnostic> {

@@ -43,13 +43,16 @@ pub(crate) mod reserved_name;
 mod missing_table;
 mod two_owners;
 mod unowned_table;
-// A table is what its manifest says.
+// A table, view or function is what its manifest says.
 mod append_only_mutable;
 mod hidden_published;
 pub(crate) mod library_column;
 mod missing_key;
 mod missing_root;
 mod unknown_column;
+mod unknown_function;
+mod unknown_view;
+mod view_as_owner;
 // What crosses the wall is declared on both sides.
 mod cached_without_ref;
 mod clear_not_null;
@@ -95,11 +98,14 @@ const RULES: &[Rule] = &[
     unknown_column::RULE,
     unknown_command::RULE,
     unknown_event::RULE,
+    unknown_function::RULE,
     unknown_key::RULE,
     unknown_service::RULE,
     unknown_table::RULE,
+    unknown_view::RULE,
     unowned_table::RULE,
     unpublished_column::RULE,
+    view_as_owner::RULE,
     wrong_type::RULE,
 ];
 
@@ -127,10 +133,13 @@ const CHECKS: &[Check] = &[
     unknown_column::check,
     unknown_command::check,
     unknown_event::check,
+    unknown_function::check,
     unknown_service::check,
     unknown_table::check,
+    unknown_view::check,
     unowned_table::check,
     unpublished_column::check,
+    view_as_owner::check,
 ];
 
 /// All rules, by name.

@@ -1,14 +1,14 @@
-//! A name that is somebody else's: PostgreSQL's, the library's, SQL's, or another table's.
+//! A name that is somebody else's: PostgreSQL's, the library's, SQL's, a path's of the API, or another table's.
 
 use super::Rule;
-use crate::declared::{At, DeclaredService, DeclaredTable, Span};
+use crate::declared::{At, DeclaredService, DeclaredTable};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::landscape::Landscape;
 use crate::source::SourceFile;
 
 pub(super) const RULE: Rule = rule!(
     "reserved-name",
-    "a name that PostgreSQL, SQL, the library or another table has"
+    "a name that PostgreSQL, SQL, the library, a path of the API or another table has"
 );
 
 /// Prefixes of names that are not ours to give, and whose they are.
@@ -17,6 +17,16 @@ const PREFIXES: &[(&str, &str)] = &[("freehold", "the library"), ("pg_", "Postgr
 const DATABASES: &[&str] = &["postgres", "template0", "template1"];
 /// Topics that every service has in the logs of others: what is said to it.
 const TOPICS: &[&str] = &["commands", "replies"];
+/// First parts of paths that every service serves besides its tables: `/rpc/search`, `/health/live`.
+const PATHS: &[&str] = &[
+    "docs",
+    "freehold",
+    "health",
+    "metrics",
+    "openapi.json",
+    "rpc",
+    "transaction",
+];
 /// Words that cannot name a table without quotes (PostgreSQL 15 to 18: reserved, and reserved but for functions and types).
 const WORDS: &[&str] = &[
     "all",
@@ -149,7 +159,16 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (service, table) in landscape.tables() {
-        found.extend(of_table(service, &table.name));
+        found.extend(of_table(service, &table.name).or_else(|| of_path(service, &table.name)));
+    }
+    for (service, view) in landscape.views() {
+        let reserved = of_table(service, &view.name).or_else(|| of_path(service, &view.name));
+        found.extend(reserved.or_else(|| of_other(service, &view.name, "view")));
+    }
+    for (service, function) in landscape.functions() {
+        let name = &function.name;
+        let reserved = of_prefix(service, name).or_else(|| of_path(service, name));
+        found.extend(reserved.or_else(|| of_other(service, name, "function")));
     }
     for (service, copy) in landscape.copies() {
         found.extend(of_table(service, &copy.name));
@@ -169,10 +188,43 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What is served beside the tables needs a path of its own.
+fn of_path(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnostic> {
+    if !PATHS.contains(&name.value.as_str()) {
+        return None;
+    }
+    let message = format!("`/{}` is a path that every service serves", name.value);
+    Some(
+        Diagnostic::error(RULE.name, message)
+            .at(service.place(&name.span, "taken"))
+            .help("give it another name, by a migration that renames it"),
+    )
+}
+
+/// A view or function that has the name of a table.
+fn of_other(service: &DeclaredService<'_>, name: &At<String>, what: &str) -> Option<Diagnostic> {
+    let copy = service.copies.iter().find(|copy| copy.name.value == name.value);
+    let (other, label) = match service.table(&name.value) {
+        Some(table) => (&table.name, "an owned table of this name"),
+        None => (&copy?.name, "a copy of this name"),
+    };
+    let message = format!("`{}` is both a {what} and a table", name.value);
+    Some(
+        Diagnostic::error(RULE.name, message)
+            .at(service.place(&name.span, format!("a {what} of this name")))
+            .also(service.place(&other.span, label))
+            .help(format!("give the {what} a name of its own")),
+    )
+}
+
+fn of_prefix(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnostic> {
+    let owner = owner_of(&name.value)?;
+    Some(taken(&name.value, owner).at(service.place(&name.span, "reserved")))
+}
+
 fn of_table(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnostic> {
-    let place = |span: &Span| service.place(span, "reserved");
-    if let Some(owner) = owner_of(&name.value) {
-        return Some(taken(&name.value, owner).at(place(&name.span)));
+    if let Some(finding) = of_prefix(service, name) {
+        return Some(finding);
     }
     if !WORDS.contains(&name.value.as_str()) {
         return None;
@@ -183,7 +235,7 @@ fn of_table(service: &DeclaredService<'_>, name: &At<String>) -> Option<Diagnost
     );
     Some(
         Diagnostic::error(RULE.name, message)
-            .at(place(&name.span))
+            .at(service.place(&name.span, "reserved"))
             .help(format!("use the plural: `{}`", plural(&name.value))),
     )
 }

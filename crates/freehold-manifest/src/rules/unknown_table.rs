@@ -27,4 +27,26 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
                 .maybe_help(help),
         );
     }
+    for (service, view) in landscape.views().filter(|(service, _)| service.readable) {
+        for link in &view.links {
+            let Some(to) = &link.to else { continue };
+            let table = &to.value.table;
+            if service.table(table).is_some() {
+                continue;
+            }
+            let copy = service.copies.iter().any(|copy| &copy.name.value == table);
+            let owned = service.owns.iter().map(|table| table.name.value.as_str());
+            let help = if copy {
+                Some("a copy is not served: a link leads to a table of the service's own".to_owned())
+            } else {
+                suggestion(table, owned, "it owns")
+            };
+            let by = format!("named by `links.{}`", link.column.value);
+            found.push(
+                Diagnostic::error(RULE.name, format!("`{}` owns no table `{table}`", service.name))
+                    .at(service.place(&to.span, by))
+                    .maybe_help(help),
+            );
+        }
+    }
 }

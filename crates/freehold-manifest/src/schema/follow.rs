@@ -6,7 +6,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use super::columns::{self, Keys, child, column_names, text, trimmed};
 use super::names::fold;
 use super::tables::TableRole;
-use super::{Schema, SqlName, SqlPlace, SqlTable};
+use super::{Schema, SqlName, SqlPlace, SqlTable, functions, views};
 
 /// Applies a statement to the schema.
 pub(super) fn statement(schema: &mut Schema, file: usize, node: &SyntaxNode) {
@@ -18,11 +18,12 @@ pub(super) fn statement(schema: &mut Schema, file: usize, node: &SyntaxNode) {
                 create_unknown(schema, file, &into);
             }
         }
-        SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_MATERIALIZED_VIEW => {
-            if let Some(name) = child(node, SyntaxKind::VIEW).as_ref().and_then(SqlName::of) {
-                schema.created.insert(name.name);
-            }
-        }
+        SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_MATERIALIZED_VIEW => views::create(schema, file, node),
+        SyntaxKind::DROP_VIEW | SyntaxKind::DROP_MATERIALIZED_VIEW => views::drop_views(schema, node),
+        SyntaxKind::ALTER_VIEW => views::alter(schema, node),
+        SyntaxKind::CREATE_FUNCTION => functions::create(schema, file, node),
+        SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_ROUTINE => functions::drop_functions(schema, node),
+        SyntaxKind::ALTER_FUNCTION => functions::alter(schema, node),
         SyntaxKind::ALTER_TABLE => alter_table(schema, file, node),
         SyntaxKind::DROP_TABLE => {
             for name in node.children().filter(|n| n.kind() == SyntaxKind::TABLE_NAME_REF) {
@@ -97,10 +98,7 @@ fn create_unknown(schema: &mut Schema, file: usize, node: &SyntaxNode) {
 }
 
 fn position(schema: &Schema, name: &SqlName) -> Option<usize> {
-    schema.tables.iter().position(|table| {
-        table.name.name == name.name
-            && (table.name.schema == name.schema || (table.name.in_own_schema() && name.in_own_schema()))
-    })
+    schema.tables.iter().position(|table| table.name.is_same(name))
 }
 
 fn drop_table(schema: &mut Schema, name: &SqlName) {
@@ -119,11 +117,18 @@ fn alter_table(schema: &mut Schema, file: usize, node: &SyntaxNode) {
     let name = alter
         .table_relation_name()
         .and_then(|relation| child(relation.syntax(), SyntaxKind::TABLE_NAME_REF));
-    let Some(at) = name
-        .as_ref()
-        .and_then(SqlName::of)
-        .and_then(|name| position(schema, &name))
-    else {
+    let Some(name) = name.as_ref().and_then(SqlName::of) else {
+        return;
+    };
+    let Some(at) = position(schema, &name) else {
+        for action in alter.actions() {
+            if let Some(new) = child(action.syntax(), SyntaxKind::TABLE_NAME)
+                .as_ref()
+                .and_then(SqlName::of)
+            {
+                views::rename(schema, &name, &new);
+            }
+        }
         return;
     };
     for action in alter.actions() {

@@ -2,7 +2,7 @@
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-/// A table's name, qualified or not.
+/// The name of a table, view or function, qualified or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqlName {
     pub(crate) schema: Option<String>,
@@ -18,6 +18,11 @@ impl SqlName {
     /// Whether it is in the service's own schema: unqualified, or in `public`.
     pub(crate) fn in_own_schema(&self) -> bool {
         self.schema.as_deref().is_none_or(|schema| schema == "public")
+    }
+
+    /// Whether both mean the same thing.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && (self.schema == other.schema || (self.in_own_schema() && other.in_own_schema()))
     }
 
     /// From the parts of a dotted name, as written.

@@ -103,5 +103,8 @@ impl Schema {
         for table in &mut self.tables {
             table.columns_known = false;
         }
+        for view in &mut self.views {
+            view.columns = None;
+        }
     }
 }

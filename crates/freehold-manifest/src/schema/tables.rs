@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::SqlName;
+use super::{SqlFunction, SqlName, SqlView};
 
 /// A place in a service's migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +19,13 @@ pub(crate) struct SqlPlace {
 pub(crate) struct Schema {
     pub(crate) tables: Vec<SqlTable>,
     pub(crate) foreign_keys: Vec<ForeignKey>,
+    pub(crate) views: Vec<SqlView>,
+    pub(crate) functions: Vec<SqlFunction>,
     /// Tables named by statements, views and functions.
     pub(crate) uses: Vec<TableUse>,
     /// Every table, view and the like that ever existed here, dropped ones included.
     pub(crate) created: BTreeSet<String>,
-    /// False if some of the migrations could not be read: a table that is absent here may exist.
+    /// False if some of the migrations could not be read: what is absent here may exist.
     pub(crate) complete: bool,
 }
 
@@ -89,6 +91,16 @@ impl Schema {
     /// The table of that name in the service's own schema.
     pub(crate) fn table(&self, name: &str) -> Option<&SqlTable> {
         self.tables.iter().find(|table| table.name.is_own(name))
+    }
+
+    /// The view of that name in the service's own schema.
+    pub(crate) fn view(&self, name: &str) -> Option<&SqlView> {
+        self.views.iter().find(|view| view.name.is_own(name))
+    }
+
+    /// The functions of that name in the service's own schema.
+    pub(crate) fn functions_of(&self, name: &str) -> impl Iterator<Item = &SqlFunction> {
+        self.functions.iter().filter(move |function| function.name.is_own(name))
     }
 }
 

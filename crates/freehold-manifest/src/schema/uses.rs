@@ -118,9 +118,18 @@ fn of_plpgsql(schema: &mut Schema, file: usize, node: &SyntaxNode) {
             at: SqlPlace { file, span },
         });
     }
-    if node.kind() == SyntaxKind::DO && body.changes_tables() {
+    if node.kind() == SyntaxKind::DO && body.changes_schema() {
         schema.forget();
     }
+}
+
+/// Whether the word after `create`, `alter` or `drop` leads to what is followed here.
+fn is_defined(word: &str) -> bool {
+    // `or`: replace.
+    matches!(
+        word,
+        "table" | "view" | "materialized" | "recursive" | "function" | "routine" | "or"
+    )
 }
 
 /// The tokens of a PL/pgSQL body.
@@ -149,11 +158,12 @@ impl<'a> Body<'a> {
         self.tokens.get(at).is_some_and(|token| token.kind == Kind::Mark(mark))
     }
 
-    /// Whether what it does to tables cannot be told from its words.
-    fn changes_tables(&self) -> bool {
+    /// Whether what it does to tables, views and functions cannot be told from its words.
+    fn changes_schema(&self) -> bool {
         (0..self.tokens.len()).any(|at| {
             let word = self.word(at);
-            word == "execute" || (matches!(word.as_str(), "create" | "alter" | "drop") && self.word(at + 1) == "table")
+            word == "execute"
+                || (matches!(word.as_str(), "create" | "alter" | "drop") && is_defined(&self.word(at + 1)))
         })
     }
 

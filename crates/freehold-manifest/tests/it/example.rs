@@ -55,6 +55,22 @@ columns = ["id", "name", "price"]
 [copies.users]
 of      = "user.users"
 columns = ["id"]
+
+[views.order_totals]                 # served like a table, read-only
+summary       = "What each buyer spent."
+key           = ["user_id_ref"]
+links.last_id = "orders.id"          # a view has no foreign keys: this is how orders are embedded in it
+hidden        = ["rank"]
+
+[functions.search_orders]            # called by POST or GET /rpc/search_orders
+summary = "Orders by a word of their status."
+
+[api]
+origins = ["https://shop.example", "http://localhost:5173"]
+
+[api.limits]
+rows          = 1000
+pattern_bytes = 0
 "#;
 
 pub(crate) const ORDER_SQL: &str = "\
@@ -78,6 +94,15 @@ create table order_history (
     status     text not null,
     changed_at timestamptz not null default now()
 );
+
+create view order_totals with (security_invoker = true) as
+    select user_id_ref, max(id) as last_id, sum(total_amount) as total, rank() over (order by sum(total_amount)) as rank
+    from orders
+    group by user_id_ref;
+
+create function search_orders(word text, most bigint default 10) returns setof orders
+    language sql stable
+    as $$ select * from orders where status ilike word order by id limit most $$;
 ";
 
 pub(crate) const USER: &str = r#"service = "user"

@@ -5,5 +5,6 @@ mod fuzz;
 mod golden;
 mod rules;
 mod secrets;
+mod served;
 mod sql;
 mod walls;

@@ -58,6 +58,15 @@ rule_test!(a_key_must_be_known, "unknown-key", |shop: &mut Sources| {
         "{ from = [\"order\"], form = [] }",
     );
     replace(shop, SYSTEM, "\"shop-workload\"", "\"shop-workload\"\nprogramme = \"\"");
+    replace(shop, ORDER, "links.last_id", "link.last_id");
+    replace(shop, ORDER, "pattern_bytes", "patern_bytes");
+    replace(
+        shop,
+        ORDER,
+        "\"Orders by a word of their status.\"",
+        "\"\"\nmethod = \"GET\"",
+    );
+    replace(shop, ORDER, "origins = ", "origin = ");
 });
 
 rule_test!(a_value_must_have_its_type, "wrong-type", |shop: &mut Sources| {
@@ -71,6 +80,9 @@ rule_test!(a_value_must_have_its_type, "wrong-type", |shop: &mut Sources| {
     replace(shop, USER, "[\"id\", \"name\"]", "[\"id\", 2]");
     replace(shop, PRODUCT, "\"shop-product\"", "[\"shop-product\"]");
     replace(shop, PRODUCT, "{ from = [\"order\"] }", "[\"order\"]");
+    replace(shop, ORDER, "\"orders.id\"", "[\"orders.id\"]");
+    replace(shop, ORDER, "= 1000", "= \"1000\"");
+    append(shop, PRODUCT, "\n[functions]\nsearch = true\n");
 });
 
 rule_test!(a_value_must_make_sense, "invalid-value", |shop: &mut Sources| {
@@ -108,6 +120,19 @@ rule_test!(a_value_must_make_sense, "invalid-value", |shop: &mut Sources| {
     );
     replace(shop, PRODUCT, "[commands]", COMMANDS);
     append(shop, PRODUCT, "\n[commands.product.reprice]\nfrom = [\"order\"]\n");
+    replace(shop, ORDER, "\"orders.id\"", "\"order.orders.id\"");
+    replace(
+        shop,
+        ORDER,
+        "\"https://shop.example\"",
+        "\"https://shop.example/\", \"shop.example\", \"HTTPS://Shop.example\", \"https://shop.example:443\", \"shop\"",
+    );
+    replace(
+        shop,
+        ORDER,
+        "rows          = 1000\npattern_bytes = 0",
+        "rows = 0\nbody_depth = 257\nstatement_ms = 600001\noffset = -1\nbodies_bytes = 1000",
+    );
 });
 
 const COMMANDS: &str = "[commands]
@@ -186,8 +211,19 @@ rule_test!(a_name_is_not_taken, "reserved-name", |shop: &mut Sources| {
     append(
         shop,
         PRODUCT_SQL,
-        "create table commands (id int primary key); create table replies (id int primary key);",
+        "create table commands (id int primary key); create table replies (id int primary key);
+         create table health (id int primary key); create view docs with (security_invoker) as select 1 as a;
+         create view pg_sold with (security_invoker) as select 1 as a;
+         create function freehold_ask() returns int language sql return 1;
+         create function rpc() returns int language sql return 1;
+         create function products() returns int language sql return 1;",
     );
+    append(
+        shop,
+        PRODUCT,
+        "[owns.health]\n[views.docs]\n[views.pg_sold]\n[views.products]\n[functions.freehold_ask]\n[functions.rpc]\n[functions.products]\n",
+    );
+    append(shop, ORDER, "\n[views.users]\n");
 });
 
 rule_test!(a_table_has_one_owner, "two-owners", |shop: &mut Sources| {
@@ -292,6 +328,14 @@ rule_test!(a_column_exists, "unknown-column", |shop: &mut Sources| {
     replace(shop, ORDER, "refs.user_id_ref", "refs.user_ref");
     replace(shop, ORDER, "\"name\", \"price\"]", "\"name\", \"price\", \"weight\"]");
     append(shop, USER, "hidden = [\"emial\"]\n");
+    replace(shop, ORDER, "= [\"user_id_ref\"]", "= [\"user_id\"]");
+    replace(
+        shop,
+        ORDER,
+        "links.last_id = \"orders.id\"",
+        "links.first_id = \"orders.number\"",
+    );
+    replace(shop, ORDER, "[\"rank\"]", "[\"place\"]");
 });
 
 rule_test!(sql_is_read, "migration-syntax", |shop: &mut Sources| {

@@ -38,6 +38,7 @@ rule_test!(
             "within              = \"orders\"",
             "hidden = [\"id\", \"order_id\", \"unit_price\"]\nwithin = \"orders\"",
         );
+        replace(shop, ORDER, "[\"rank\"]", "[\"rank\", \"user_id_ref\"]");
     }
 );
 
@@ -103,6 +104,12 @@ rule_test!(a_service_is_listed, "unknown-service", |shop: &mut Sources| {
 rule_test!(a_referenced_table_is_owned, "unknown-table", |shop: &mut Sources| {
     replace(shop, ORDER, "\"user.users\"", "\"user.user\"");
     replace(shop, ORDER, "of      = \"user.users\"", "of      = \"user.products\"");
+    replace(
+        shop,
+        ORDER,
+        "links.last_id = \"orders.id\"",
+        "links.last_id = \"order.id\"\nlinks.user_id_ref = \"users.id\"",
+    );
 });
 
 rule_test!(

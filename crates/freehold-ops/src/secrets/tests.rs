@@ -13,6 +13,9 @@ fn service(name: &str, hears: &[&str]) -> Service {
         sagas: Vec::new(),
         program: None,
         sends: Vec::new(),
+        views: Vec::new(),
+        functions: Vec::new(),
+        api: freehold_manifest::model::Api::default(),
         commands: Vec::new(),
         owns: Vec::new(),
         copies: hears

@@ -177,6 +177,9 @@ pub(crate) fn service(name: &str, owns: &[(&str, Mode)], copies: &[(&str, &str)]
         sagas: Vec::new(),
         program: None,
         sends: Vec::new(),
+        views: Vec::new(),
+        functions: Vec::new(),
+        api: freehold_manifest::model::Api::default(),
         commands: Vec::new(),
         owns: owns
             .iter()

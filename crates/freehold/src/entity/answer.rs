@@ -1,14 +1,19 @@
 //! Answers: rows as PostgreSQL wrote them, and the headers around them.
 
-use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
+use super::form;
 use super::guard::etag;
 use super::headers::{Form, Preferences, Return};
+use super::plan::Node;
 use super::problem::Problem;
+pub(super) use crate::position::Transaction;
+
+/// An answer, whole: stored under an idempotency key, or put beside others, as well as sent.
+pub(super) type Answer = Response<Bytes>;
 
 const CONTENT_RANGE_NONE: HeaderValue = HeaderValue::from_static("*/*");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -35,7 +40,8 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-fn text(row: &Row) -> &[u8] {
+/// The first column of a row.
+pub(super) fn text(row: &Row) -> &[u8] {
     row.try_get::<_, Option<Raw<'_>>>(0)
         .ok()
         .flatten()
@@ -68,66 +74,118 @@ pub(super) fn array(rows: &[Row]) -> Bytes {
 }
 
 /// An answer with rows in it.
-pub(super) fn rows(status: StatusCode, form: Form, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+pub(super) fn rows(status: StatusCode, form: Form, body: Bytes) -> Answer {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
     response
 }
 
 /// An answer without.
-pub(super) fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+pub(super) fn empty(status: StatusCode) -> Answer {
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     response
 }
 
-/// Says which rows these are: `0-24/*`.
-pub(super) fn set_range(response: &mut Response<Body>, offset: u64, count: u64) {
-    let value = match count {
-        0 => CONTENT_RANGE_NONE,
-        _ => {
-            let last = offset.saturating_add(count) - 1;
-            HeaderValue::try_from(format!("{offset}-{last}/*")).unwrap_or(CONTENT_RANGE_NONE)
+/// An answer to a write that is not asked for rows. Where the status would allow some, it says that nothing is text: the
+/// empty text is no JSON, and a reader that goes by the described media types finds it.
+fn nothing(status: StatusCode) -> Answer {
+    let mut response = empty(status);
+    if status != StatusCode::NO_CONTENT {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, Form::Text.content_type());
+    }
+    response
+}
+
+/// Which part of all rows an answer holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// The number of the first row; none where it is not known, or the rows are gone.
+    pub(super) first: Option<u64>,
+    /// Rows in the answer.
+    pub(super) count: u64,
+    /// Rows there are, if they were counted.
+    pub(super) total: Option<u64>,
+}
+
+impl Extent {
+    /// 206 when there are more rows than these.
+    ///
+    /// # Errors
+    /// A 416 when the first row is behind the last.
+    pub(super) fn status(&self) -> Result<StatusCode, Problem> {
+        let Some(total) = self.total else {
+            return Ok(StatusCode::OK);
+        };
+        match self.first {
+            Some(first) if first > total || (first == total && first > 0) => Err(Problem::new(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "no-such-range",
+                "PGRST103",
+                "Requested range not satisfiable",
+            )
+            .with_details(format!(
+                "An offset of {first} was requested, but there are only {total} rows."
+            ))
+            .with_header(
+                header::CONTENT_RANGE,
+                HeaderValue::try_from(format!("*/{total}")).unwrap_or(CONTENT_RANGE_NONE),
+            )),
+            _ if self.count < total => Ok(StatusCode::PARTIAL_CONTENT),
+            _ => Ok(StatusCode::OK),
         }
-    };
-    response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+
+    /// Writes `Content-Range`: `0-24/573`.
+    pub(super) fn describe(&self, response: &mut Answer) {
+        let total = self.total.map_or_else(|| "*".to_owned(), |total| total.to_string());
+        let text = match self.first {
+            Some(first) if self.count > 0 => format!("{first}-{}/{total}", first.saturating_add(self.count) - 1),
+            _ => format!("*/{total}"),
+        };
+        let value = HeaderValue::try_from(text).unwrap_or(CONTENT_RANGE_NONE);
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
+    }
+}
+
+/// Notes which transaction it was.
+pub(super) fn set_transaction(response: &mut Answer, transaction: Option<u64>) {
+    if let Some(transaction) = transaction {
+        response.extensions_mut().insert(Transaction(transaction));
+    }
 }
 
 /// Says which version the row has.
-pub(super) fn set_version(response: &mut Response<Body>, version: Option<i64>) {
+pub(super) fn set_version(response: &mut Answer, version: Option<i64>) {
     if let Some(version) = version {
         response.headers_mut().insert(header::ETAG, etag(version));
     }
 }
 
-/// Says which preference was followed.
-pub(super) fn set_applied(response: &mut Response<Body>, preferences: Preferences) {
-    if let Some(applied) = preferences.applied {
-        response
-            .headers_mut()
-            .insert(PREFERENCE_APPLIED, HeaderValue::from_static(applied));
+/// Says which preferences were followed.
+pub(super) fn set_applied(response: &mut Answer, preferences: &Preferences) {
+    if let Some(applied) = preferences.applied() {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
 }
 
 /// The answer to a write: `rows` as they are now, or nothing but `bare`.
 pub(super) fn written(
-    preferences: Preferences,
+    preferences: &Preferences,
     form: Form,
+    node: &Node<'_>,
     full: StatusCode,
     bare: StatusCode,
     found: Vec<Row>,
-) -> Response<Body> {
+) -> Answer {
     let mut response = match preferences.answer {
-        Return::Minimal | Return::HeadersOnly => empty(bare),
-        Return::Representation => match form {
-            Form::Array => rows(full, form, array(&found)),
-            Form::Object => match found.into_iter().next() {
-                Some(row) => rows(full, form, held(row)),
-                // The one row that was written is gone again: the service's own SQL took it.
-                None => empty(bare),
-            },
-        },
+        Return::Minimal | Return::HeadersOnly => nothing(bare),
+        // The one row that was written is gone again: the service's own SQL took it.
+        Return::Representation if form.is_single() && found.is_empty() => nothing(bare),
+        Return::Representation => form::rows(full, form, node, found),
     };
     set_applied(&mut response, preferences);
     response

@@ -1,17 +1,17 @@
-//! Bodies: JSON (or CSV, turned into JSON) split into rows and fields whose values stay text. PURE.
+//! Bodies: JSON (or CSV and forms, turned into JSON) split into rows and fields whose values stay text. PURE.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
 use bytes::Bytes;
+use freehold_manifest::model::Limits;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::csv;
 use super::headers::Content;
-use super::limits::{BULK_ROWS_MAX, JSON_DEPTH_MAX};
 use super::problem::Problem;
+use super::{csv, pairs};
 use crate::pg::catalog::{Kind, TableShape};
 
 /// One object: its fields in the order they came, each name once.
@@ -99,19 +99,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// Makes the body JSON text: checks UTF-8, and turns CSV into an array of objects.
+/// The body as text.
+///
+/// # Errors
+/// A 400 that names the place where it is not UTF-8.
+pub(super) fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|error| {
+        let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
+        Problem::body(message)
+    })
+}
+
+/// Makes the body JSON text: checks UTF-8, and turns CSV into an array of objects and a form into one.
 ///
 /// # Errors
 /// A 400 that names the place.
 pub(super) fn to_json(body: Bytes, content: Content, table: &TableShape) -> Result<Bytes, Problem> {
     let is_json = |name: &str| table.column(name).is_some_and(|c| c.kind == Kind::Json);
-    if let Err(error) = std::str::from_utf8(&body) {
-        let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
-        return Err(Problem::body(message));
-    }
+    let text = text(&body)?;
     match content {
         Content::Json => Ok(body),
         Content::Csv => csv::to_json(&body, is_json).map(Bytes::from),
+        Content::Pairs => pairs::to_json(text).map(Bytes::from),
+        Content::Text => Err(Problem::body("rows are not sent as plain text")),
     }
 }
 
@@ -119,8 +129,8 @@ pub(super) fn to_json(body: Bytes, content: Content, table: &TableShape) -> Resu
 ///
 /// # Errors
 /// A 400 that names the place: no JSON, neither object nor array of objects, nested too deeply, too many rows.
-pub(super) fn parse(text: &str) -> Result<Document<'_>, Problem> {
-    check_depth(text)?;
+pub(super) fn parse<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>, Problem> {
+    check_depth(text, limits)?;
     let document = match text.trim_start().bytes().next() {
         Some(b'{') => serde_json::from_str(text).map(Document::One),
         Some(b'[') => serde_json::from_str(text).map(Document::Many),
@@ -132,10 +142,20 @@ pub(super) fn parse(text: &str) -> Result<Document<'_>, Problem> {
         }
     };
     let document = document.map_err(|error| invalid(&error))?;
-    if document.rows().len() > BULK_ROWS_MAX {
-        return Err(too_many_rows());
+    if document.rows().len() as u64 > limits.body_rows {
+        return Err(too_many_rows(limits));
     }
     Ok(document)
+}
+
+/// Checks that a text is JSON, of whatever form.
+///
+/// # Errors
+/// A 400 that names the place.
+pub(super) fn check(text: &str, limits: &Limits) -> Result<(), Problem> {
+    check_depth(text, limits)?;
+    let parsed: Result<&RawValue, _> = serde_json::from_str(text);
+    parsed.map(drop).map_err(|error| invalid(&error))
 }
 
 /// A body, or a part of it, that is no JSON of the wanted form.
@@ -147,13 +167,14 @@ pub(super) fn invalid(error: &serde_json::Error) -> Problem {
 }
 
 /// More rows of a table than one body may hold.
-pub(super) fn too_many_rows() -> Problem {
-    Problem::body(format!("a body holds at most {BULK_ROWS_MAX} rows of a table"))
+pub(super) fn too_many_rows(limits: &Limits) -> Problem {
+    Problem::body(format!("a body holds at most {} rows of a table", limits.body_rows))
         .with_hint("send them in several requests")
+        .with_member("limit", "body_rows")
 }
 
 /// PostgreSQL reads JSON by recursion, so what is too deep is refused before it gets there.
-fn check_depth(text: &str) -> Result<(), Problem> {
+fn check_depth(text: &str, limits: &Limits) -> Result<(), Problem> {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (place, byte) in text.bytes().enumerate() {
         match byte {
@@ -163,9 +184,11 @@ fn check_depth(text: &str) -> Result<(), Problem> {
             _ if quoted => {}
             b'{' | b'[' => {
                 depth += 1;
-                if depth > JSON_DEPTH_MAX {
-                    let message = format!("the body is nested deeper than {JSON_DEPTH_MAX} levels");
-                    return Err(Problem::body(message).with_member("byte", place));
+                if depth as u64 > limits.body_depth {
+                    let message = format!("the body is nested deeper than {} levels", limits.body_depth);
+                    return Err(Problem::body(message)
+                        .with_member("byte", place)
+                        .with_member("limit", "body_depth"));
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
@@ -181,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_body_is_split_into_fields_whose_values_stay_text() {
-        let document = parse(r#" [{"a":1.50,"b\u0031":"x"},{}]"#).map_err(|p| p.message().to_owned());
+        let document =
+            parse(r#" [{"a":1.50,"b\u0031":"x"},{}]"#, &Limits::default()).map_err(|p| p.message().to_owned());
         let document = document.expect("it is valid");
         assert_eq!(document.rows().len(), 2);
         assert_eq!(document.rows()[0].get("a").map(RawValue::get), Some("1.50"));
@@ -211,13 +235,13 @@ mod tests {
             &deep,
             &wide,
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse(text, &Limits::default()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_bracket_in_a_text_is_no_depth() {
         let text = format!(r#"{{"a":"{}\"[["}}"#, "[".repeat(100));
-        assert!(parse(&text).is_ok());
+        assert!(parse(&text, &Limits::default()).is_ok());
     }
 }

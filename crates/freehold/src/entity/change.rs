@@ -1,21 +1,21 @@
 //! What PATCH, PUT and DELETE share: which rows, under which guard, and what is answered.
 
-use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use freehold_manifest::model::Unguarded;
 
 use super::Wake;
-use super::answer::{self, Exact};
+use super::answer::{self, Answer, Exact, Extent};
 use super::execute::Outcome;
 use super::fault::Fault;
+use super::filter::{Glue, pinned, push_filters};
 use super::guard::{Guard, etag, if_match};
-use super::headers::{Form, Preferences, Return, accepted, preferences};
+use super::headers::{CHANGE, Form, Preferences, Return, accepted, preferences};
 use super::http::Write;
-use super::limits::ROWS_MAX;
+use super::plan::Node;
 use super::problem::Problem;
 use super::returning::{self, Rows, Wanted};
 use super::settle::{Check, Plan};
-use super::sql::{NO_COLUMN, Param, Statement, pins_one, push_filters};
+use super::sql::{Param, Statement};
 
 /// How a change is to be made and answered.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ pub(super) fn terms(write: &Write<'_>, version: Option<i64>) -> Result<Terms, Pr
         table, query, headers, ..
     } = write;
     let name = &table.shape.name;
-    if query.filters.is_empty() {
+    let rows = &query.rows;
+    if rows.filters.is_empty() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "no-filter",
@@ -52,17 +53,13 @@ pub(super) fn terms(write: &Write<'_>, version: Option<i64>) -> Result<Terms, Pr
         )
         .with_hint("say which rows: ?id=eq.7"));
     }
-    if query.limit.is_some() || query.offset > 0 {
+    if rows.limit.is_some() || rows.offset > 0 || query.after.is_some() {
         return Err(Problem::grammar("a change takes no limit and offset").with_hint("say which rows with filters"));
     }
-    for filter in &query.filters {
-        table.column(&filter.column, NO_COLUMN)?;
-    }
     let guard = if_match(headers)?.and_version(version);
-    let reach = if pins_one(table, &query.filters) {
-        Rows::AtMostOne
-    } else {
-        Rows::Any
+    let reach = match pinned(table, &rows.filters) {
+        Some(_) => Rows::AtMostOne,
+        None => Rows::Any,
     };
     if guard != Guard::None && reach == Rows::Any {
         let problem = bad_guard("a guard needs a filter that names one row by its primary key");
@@ -83,7 +80,7 @@ pub(super) fn terms(write: &Write<'_>, version: Option<i64>) -> Result<Terms, Pr
     Ok(Terms {
         guard,
         form: accepted(headers)?,
-        preferences: preferences(headers),
+        preferences: preferences(headers, CHANGE)?,
         reach,
     })
 }
@@ -97,10 +94,12 @@ fn bad_guard(message: &str) -> Problem {
 }
 
 /// Appends which rows: the filters, and the version the guard wants.
-pub(super) fn push_where(statement: &mut Statement, write: &Write<'_>, guard: &Guard) -> Result<(), Problem> {
-    push_filters(statement, write.table, &write.query.filters)?;
+pub(super) fn push_where(statement: &mut Statement, node: &Node<'_>, guard: &Guard) -> Result<(), Problem> {
+    let mut glue = Glue::Where;
+    push_filters(statement, node, &mut glue)?;
     if let Guard::Version(versions) = guard {
-        statement.push(" and t.\"version\" = any(");
+        glue.push(statement);
+        statement.push("t.\"version\" = any(");
         statement.param(Param::Versions(versions.clone())).push(")");
     }
     Ok(())
@@ -111,61 +110,80 @@ pub(super) fn push_where(statement: &mut Statement, write: &Write<'_>, guard: &G
 /// # Errors
 /// 412 with the current version when the guard is not met, 404 when a guarded row is not there, 406 when one row was
 /// asked for and the change would touch another number; nothing is changed then.
-pub(super) async fn carry_out(write: &Write<'_>, plan: &Plan, terms: &Terms) -> Result<Outcome, Problem> {
+pub(super) async fn carry_out(
+    write: &Write<'_>,
+    node: &Node<'_>,
+    plan: &Plan,
+    terms: &Terms,
+) -> Result<Outcome, Problem> {
     let Write {
         surface, runner, table, ..
     } = write;
     let _wake = Wake(&surface.written);
     let check = match terms.reach {
         Rows::AtMostOne => None,
-        Rows::Any => needed_check(terms),
+        Rows::Any => needed_check(terms, surface.limits.rows),
     };
     let outcome = plan.carry_out(*runner, check).await;
     let outcome = outcome.map_err(|f| f.into_problem(table, &surface.tables))?;
     if outcome.affected == 0 && terms.guard != Guard::None {
-        return Err(explain(write).await);
+        return Err(explain(write, node).await);
     }
-    if terms.form == Form::Object && outcome.affected != 1 {
+    if terms.form.is_single() && outcome.affected != 1 {
         return Err(answer::not_singular(outcome.affected, Exact::Yes));
     }
     Ok(outcome)
 }
 
-fn needed_check(terms: &Terms) -> Option<Check> {
-    match (terms.form, terms.preferences.answer) {
-        (Form::Object, _) => Some(|outcome| match outcome.affected {
-            1 => Ok(()),
-            n => Err(answer::not_singular(n, Exact::Yes)),
-        }),
-        (Form::Array, Return::Representation) => Some(|outcome| {
-            if outcome.affected <= ROWS_MAX {
-                return Ok(());
-            }
-            Err(Problem::body(format!(
-                "the change touches {} rows, and an answer holds {ROWS_MAX}",
-                outcome.affected
-            ))
-            .with_hint("ask for return=minimal, or narrow the filter"))
-        }),
-        _ => None,
+/// Refuses more rows than the client allows.
+pub(super) fn check_affected(affected: u64, most: Option<u64>) -> Result<(), Problem> {
+    let Some(most) = most.filter(|most| affected > *most) else {
+        return Ok(());
+    };
+    Err(Problem::new(
+        StatusCode::BAD_REQUEST,
+        "max-affected",
+        "PGRST124",
+        "Query result exceeds max-affected preference constraint",
+    )
+    .with_details(format!("The query affects {affected} rows"))
+    .with_member("max_affected", most))
+}
+
+fn needed_check(terms: &Terms, rows_max: u64) -> Option<Check> {
+    let single = terms.form.is_single();
+    let shown = terms.preferences.answer == Return::Representation;
+    let most = terms.preferences.max_affected;
+    if !single && !shown && most.is_none() {
+        return None;
     }
+    Some(Box::new(move |affected| {
+        check_affected(affected, most)?;
+        if single && affected != 1 {
+            return Err(answer::not_singular(affected, Exact::Yes));
+        }
+        if shown && affected > rows_max {
+            return Err(Problem::body(format!(
+                "the change touches {affected} rows, and an answer holds {rows_max}"
+            ))
+            .with_hint("ask for return=minimal, or narrow the filter")
+            .with_member("limit", "rows"));
+        }
+        Ok(())
+    }))
 }
 
 /// Finds out why a guarded change touched nothing.
-async fn explain(write: &Write<'_>) -> Problem {
+async fn explain(write: &Write<'_>, node: &Node<'_>) -> Problem {
     let Write {
-        surface,
-        runner,
-        table,
-        query,
-        ..
+        surface, runner, table, ..
     } = write;
     let name = &table.shape.name;
     let mut statement = Statement::new();
     statement.push("select null::text, ");
     super::sql::push_version(&mut statement, table, "t");
     statement.push(" from ").push(&table.qualified).push(" as t");
-    if let Err(problem) = push_filters(&mut statement, table, &query.filters) {
+    if let Err(problem) = push_filters(&mut statement, node, &mut Glue::Where) {
         return problem;
     }
     let found = match runner.read(&statement).await {
@@ -203,26 +221,29 @@ pub(super) fn stale(table: &str, version: Option<i64>) -> Problem {
 }
 
 /// The answer to a change that was carried out.
-pub(super) fn respond(terms: &Terms, outcome: Outcome, range: Range) -> Response<Body> {
-    let affected = outcome.affected;
-    let version = match outcome.rows.as_slice() {
-        [row] if terms.reach == Rows::AtMostOne || terms.form == Form::Object => answer::version(row),
+pub(super) fn respond(terms: &Terms, node: &Node<'_>, outcome: Outcome, range: Range) -> Answer {
+    let Outcome {
+        rows,
+        affected,
+        transaction,
+        ..
+    } = outcome;
+    let version = match rows.as_slice() {
+        [row] if terms.reach == Rows::AtMostOne || terms.form.is_single() => answer::version(row),
         _ => None,
     };
-    let mut response = answer::written(
-        terms.preferences,
-        terms.form,
-        StatusCode::OK,
-        StatusCode::NO_CONTENT,
-        outcome.rows,
-    );
-    match range {
-        Range::Counted => {
-            answer::set_range(&mut response, 0, affected);
-            answer::set_version(&mut response, version);
-        }
-        Range::Gone => answer::set_range(&mut response, 0, 0),
+    let (full, bare) = (StatusCode::OK, StatusCode::NO_CONTENT);
+    let mut response = answer::written(&terms.preferences, terms.form, node, full, bare, rows);
+    let extent = Extent {
+        first: (range == Range::Counted).then_some(0),
+        count: affected,
+        total: terms.preferences.count.map(|_| affected),
+    };
+    extent.describe(&mut response);
+    if range == Range::Counted {
+        answer::set_version(&mut response, version);
     }
+    answer::set_transaction(&mut response, transaction);
     response
 }
 

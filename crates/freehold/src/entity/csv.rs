@@ -5,14 +5,13 @@
 
 use serde_json::value::RawValue;
 
-use super::limits::BULK_ROWS_MAX;
+use super::limits;
 use super::problem::Problem;
-use super::{body, limits};
 
 /// Turns CSV into the text of a JSON array of objects; fields of columns that hold JSON (`is_json`) are JSON already.
 ///
 /// # Errors
-/// A 400 that names the line: a name missing or twice, more or fewer fields than names, too many rows, no JSON.
+/// A 400 that names the line: a name missing or twice, more or fewer fields than names, no JSON.
 pub(super) fn to_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Result<Vec<u8>, Problem> {
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
     let names = reader.headers().map_err(|e| invalid(&e))?.clone();
@@ -39,9 +38,6 @@ pub(super) fn to_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Result<Ve
     json.push(b'[');
     for (place, record) in reader.records().enumerate() {
         let record = record.map_err(|e| invalid(&e))?;
-        if place == BULK_ROWS_MAX {
-            return Err(body::too_many_rows());
-        }
         json.extend_from_slice(if place == 0 { b"{" } else { b",{" });
         for (place, ((key, form), field)) in keys.iter().zip(&record).enumerate() {
             if place > 0 {

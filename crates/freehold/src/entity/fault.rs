@@ -23,16 +23,49 @@ impl Fault {
     pub(super) fn into_problem(self, table: &Served, tables: &Tables) -> Problem {
         match self {
             Self::Refused(problem) => problem,
-            Self::Pool(reason) => {
-                let problem = Problem::unavailable("no-connection", "PGRST000", "the service is busy");
-                traced(problem, &reason)
-            }
+            Self::Pool(reason) => no_connection(&reason),
             Self::Database(error) => match error.as_db_error() {
                 Some(db) => describe(db, table, tables),
-                None => lost(&error),
+                None => lost(&error.to_string()),
             },
         }
     }
+}
+
+impl Fault {
+    /// As [`Self::into_problem`], of a transaction over any tables: the server says whose rule it is.
+    pub(super) fn into_problem_of_any(self, tables: &Tables) -> Problem {
+        let of = match &self {
+            Self::Database(error) => error.as_db_error().and_then(DbError::table),
+            Self::Pool(_) | Self::Refused(_) => None,
+        };
+        // Which table speaks matters only where the server names none, and then nothing is said about it.
+        match of.and_then(|of| tables.get(of)).or_else(|| tables.values().next()) {
+            Some(table) => self.into_problem(table, tables),
+            None => self.into_problem_of_none(),
+        }
+    }
+
+    /// Of a service without tables.
+    fn into_problem_of_none(self) -> Problem {
+        match self {
+            Self::Refused(problem) => problem,
+            Self::Pool(reason) => no_connection(&reason),
+            Self::Database(error) => match error.as_db_error() {
+                Some(db) => by_class(db),
+                None => lost(&error.to_string()),
+            },
+        }
+    }
+}
+
+/// Something that only a defect of the library can cause.
+pub(super) fn inside(reason: &str) -> Problem {
+    let message = "the request failed inside the service";
+    traced(
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "XX000", message),
+        reason,
+    )
 }
 
 /// A request that took too long.
@@ -41,16 +74,19 @@ pub(super) fn out_of_time(status: StatusCode) -> Problem {
     traced(problem, "time limit reached")
 }
 
-fn lost(error: &tokio_postgres::Error) -> Problem {
+fn no_connection(reason: &str) -> Problem {
+    let problem = Problem::unavailable("no-connection", "PGRST000", "the service is busy");
+    traced(problem, reason)
+}
+
+/// A connection that was lost while it was needed.
+pub(super) fn lost(reason: &str) -> Problem {
     let message = "the connection to the database was lost; a write may or may not have been carried out";
-    traced(
-        Problem::unavailable("connection-lost", "PGRST001", message),
-        &error.to_string(),
-    )
+    traced(Problem::unavailable("connection-lost", "PGRST001", message), reason)
 }
 
 /// Gives a problem of the 5xx class a trace id, and logs the reason under it.
-fn traced(problem: Problem, reason: &str) -> Problem {
+pub(super) fn traced(problem: Problem, reason: &str) -> Problem {
     let trace_id = uuid::Uuid::new_v4().to_string();
     tracing::error!(
         trace_id,
@@ -130,6 +166,11 @@ fn by_class(db: &DbError) -> Problem {
         // Data exceptions quote what the client sent; syntax and type errors name columns, types and operators.
         "22" => plain(StatusCode::BAD_REQUEST, "bad-value", db, db.message()),
         "42" if is_mismatch(db) => plain(StatusCode::BAD_REQUEST, "bad-type", db, db.message()),
+        "21" => {
+            let message = "the request names the same row twice";
+            plain(StatusCode::BAD_REQUEST, "twice", db, message)
+        }
+        "0A" => plain(StatusCode::BAD_REQUEST, "bad-query", db, db.message()),
         "23" => plain(StatusCode::CONFLICT, "rule", db, "a rule of the table is violated"),
         "08" | "53" | "57" => traced(
             Problem::unavailable("unavailable", db.code().code(), "the database is not available"),
@@ -156,8 +197,15 @@ fn is_mismatch(db: &DbError) -> bool {
         SqlState::CANNOT_COERCE,
         SqlState::GENERATED_ALWAYS,
         SqlState::INDETERMINATE_COLLATION,
+        SqlState::INDETERMINATE_DATATYPE,
+        SqlState::GROUPING_ERROR,
+        SqlState::WRONG_OBJECT_TYPE,
+        // `on_conflict` names columns that no unique constraint covers.
+        SqlState::INVALID_COLUMN_REFERENCE,
     ]
     .contains(db.code())
+        // A value that does not parse, as a text search: an error in SQL itself has a position.
+        || (*db.code() == SqlState::SYNTAX_ERROR && db.position().is_none())
 }
 
 fn plain(status: StatusCode, kind: &'static str, db: &DbError, message: impl Into<String>) -> Problem {

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use axum::http::StatusCode;
+use freehold_manifest::model::Limits;
 use serde_json::value::RawValue;
 
 use super::body::{self, Document, Fields};
-use super::limits::{BULK_ROWS_MAX, WITHIN_DEPTH_MAX};
+use super::limits::WITHIN_DEPTH_MAX;
 use super::problem::Problem;
 use super::table::{Arity, Child, Link, Served, Tables};
 use crate::pg::catalog::{Column, Filled, ForeignKey};
@@ -99,9 +100,10 @@ pub(super) fn resolve<'t>(
     table: &'t Served,
     document: &Document<'_>,
     listed: Option<&[String]>,
+    limits: &Limits,
 ) -> Result<Level<'t>, Problem> {
     let rows: Vec<&Fields<'_>> = document.rows().iter().collect();
-    level(tables, table, &rows, listed, 1)
+    level(tables, table, &rows, listed, limits, 1)
 }
 
 fn level<'t>(
@@ -109,6 +111,7 @@ fn level<'t>(
     table: &'t Served,
     rows: &[&Fields<'_>],
     listed: Option<&[String]>,
+    limits: &Limits,
     depth: usize,
 ) -> Result<Level<'t>, Problem> {
     if depth > WITHIN_DEPTH_MAX {
@@ -116,8 +119,8 @@ fn level<'t>(
             "rows are nested deeper than {WITHIN_DEPTH_MAX} tables"
         )));
     }
-    if rows.len() > BULK_ROWS_MAX {
-        return Err(body::too_many_rows());
+    if rows.len() as u64 > limits.body_rows {
+        return Err(body::too_many_rows(limits));
     }
     let mut found = Level {
         table,
@@ -141,7 +144,7 @@ fn level<'t>(
             Meaning::Touch => {}
             Meaning::Version => check_no_version(rows)?,
             Meaning::Child(child) => {
-                found.nested.push(nested(tables, table, child, rows, depth)?);
+                found.nested.push(nested(tables, table, child, rows, limits, depth)?);
             }
         }
     }
@@ -178,6 +181,7 @@ fn nested<'t>(
     table: &'t Served,
     child: &'t Child,
     parents: &[&Fields<'_>],
+    limits: &Limits,
     depth: usize,
 ) -> Result<Nested<'t>, Problem> {
     let (name, root) = (&child.table, &table.shape.name);
@@ -205,7 +209,7 @@ fn nested<'t>(
     Ok(Nested {
         link,
         arity: child.arity,
-        level: level(tables, served, &rows, None, depth + 1)?,
+        level: level(tables, served, &rows, None, limits, depth + 1)?,
     })
 }
 

@@ -1,31 +1,22 @@
-//! Every limit of the entity API, with its unit and its reason.
+//! The limits of the entity API that a manifest does not set (`[api.limits]` has the others), with unit and reason.
 
 use std::time::Duration;
 
-/// Bytes of a request's body. A bulk insert of this size fits in memory many times over.
-pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of a request's path and query, as most proxies allow.
-pub const URL_BYTES_MAX: usize = 16 * 1024;
-/// Objects and arrays inside each other in a body: below the depth at which PostgreSQL's parser complains.
-pub const JSON_DEPTH_MAX: usize = 64;
-/// Rows one answer carries; a list without `limit` is cut here, one with a larger limit too.
-pub const ROWS_MAX: u64 = 10_000;
-/// Values of one `in.(…)`: one array parameter.
-pub const IN_VALUES_MAX: usize = 1_000;
-/// Objects of one table in one body: one statement.
-pub const BULK_ROWS_MAX: usize = 50_000;
-/// Filters of one request: each is a clause the planner works on.
-pub const FILTERS_MAX: usize = 64;
 /// Columns a `select` or an `order` lists.
 pub const COLUMNS_MAX: usize = 1_600;
 /// Tables within each other in one body.
 pub const WITHIN_DEPTH_MAX: usize = 8;
-/// What one request may take, waiting included.
-pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
 /// Waiting for a free connection; longer means the service is overloaded, and saying so early is kinder.
 pub const POOL_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Requests that wait behind each connection of the pool before further ones are refused at once: of statements that take 300 ms
+/// the last of them would wait [`POOL_WAIT_MAX`].
+pub const QUEUE_PER_CONNECTION_MAX: u64 = 16;
+/// Reading and forgetting the rest of a body that is refused: 8 MiB over a line of 10 Mbit/s.
+pub const DISCARD_TIME_MAX: Duration = Duration::from_secs(8);
 /// Asking the server to stop a statement whose request ran out of time.
 pub const CANCEL_TIME_MAX: Duration = Duration::from_secs(1);
+/// Waiting for a statement to stop before the server is asked again.
+pub const CANCEL_PAUSE: Duration = Duration::from_millis(100);
 /// Times a statement is run when it loses a race (serialization failure, deadlock).
 pub const ATTEMPTS_MAX: u32 = 5;
 /// The first pause between attempts in milliseconds; it doubles, and half of it is chance.
@@ -34,3 +25,9 @@ pub const PAUSE_FIRST_MS: u64 = 4;
 pub const SHAPES_MAX: usize = 256;
 /// Seconds a client is told to wait after 503.
 pub const RETRY_AFTER_S: u32 = 1;
+/// Bytes of an answer that is stored under an idempotency key: as much as a body may bring by default.
+pub const STORED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of the answers of one transaction together, which are held until it is committed.
+pub const RESULTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of the rows of one answer: it is held in memory until it is sent.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -1,18 +1,25 @@
 //! The generated API over owned tables: every table a path, every row reachable, no code to write.
 //!
-//! A request passes through, in this order: `http` (which table, which method), [`query`] (the grammar of the query
-//! string), `headers` and `guard` (what is preferred, what is demanded), then one of `read`, `insert`, `update`,
+//! A request passes through, in this order: `receive` (all of it, within its limits), `manner` (by itself, with others,
+//! on trial, or once for a key), `http` (which table, which method), [`query`] (the grammar of the query string),
+//! `headers` and `guard` (what is preferred, what is demanded), then one of `read`, `insert`, `update`,
 //! `upsert`, `remove`, each of which writes a statement with `sql` and runs it with `execute`. What goes wrong becomes
 //! a [`problem::Problem`] in `fault`.
 //!
 //! A request is one prepared statement in autocommit; a transaction is opened only for a write that may have to be taken
-//! back when its number of rows is known, or whose rows the service's own triggers may change (`settle`). JSON is built by
-//! PostgreSQL and passed on as it is.
+//! back when its number of rows is known, or whose rows the service's own triggers may change (`settle`), or that `manner`
+//! carries out together with something else (`session`). JSON is built by PostgreSQL and passed on as it is.
 
 // Surface
+pub(crate) mod cors;
+pub(crate) mod gate;
 mod http;
+mod idempotency;
 pub mod limits;
+mod manner;
+mod operations;
 pub mod problem;
+mod receive;
 mod table;
 
 // Request
@@ -21,15 +28,28 @@ mod csv;
 mod fields;
 mod guard;
 mod headers;
+mod pairs;
+mod percent;
 pub mod query;
+
+// Meaning
+mod filter;
+mod order;
+mod plan;
+mod relate;
+mod select;
+mod types;
 
 // Work
 mod change;
+mod count;
+mod form;
 mod insert;
 mod nest;
 mod read;
 mod remove;
 mod returning;
+mod rpc;
 mod settle;
 mod show;
 mod update;
@@ -37,11 +57,18 @@ mod upsert;
 
 // Database
 mod answer;
+mod attempts;
+mod connection;
 mod execute;
 mod fault;
+mod session;
+mod shapes;
 mod sql;
 
 // Proof
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod never_panic;
 
@@ -50,10 +77,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::any;
 use deadpool_postgres::Pool;
-use freehold_manifest::model::Service;
+use freehold_manifest::model::{Limits, Service};
 use tokio::sync::Notify;
 
 use crate::pg::catalog::Catalog;
+
+pub use idempotency::forget;
 
 /// What the API of one service stands on.
 #[derive(Debug, Clone)]
@@ -64,6 +93,8 @@ pub struct Api {
     pub catalog: Catalog,
     /// Connections as the role of the service. Give them `statement_timeout` and `lock_timeout`, and read committed.
     pub pool: Pool,
+    /// The schema of the library's own tables.
+    pub freehold: String,
     /// Notified after every write that may have been committed, also when its client has gone: wakes the sequencer.
     pub written: Arc<Notify>,
 }
@@ -71,8 +102,11 @@ pub struct Api {
 /// What every request shares.
 struct Surface {
     tables: table::Tables,
+    functions: rpc::Functions,
+    limits: Limits,
     pool: Pool,
-    shapes: execute::Shapes,
+    shapes: shapes::Shapes,
+    keys: idempotency::Keys,
     written: Arc<Notify>,
 }
 
@@ -92,11 +126,15 @@ impl Drop for Wake<'_> {
 pub fn router(api: Api) -> Router {
     let surface = Surface {
         tables: table::assemble(&api.service, &api.catalog),
+        functions: rpc::assemble(&api.service, &api.catalog),
+        limits: api.service.api.limits.clone(),
         pool: api.pool,
-        shapes: execute::Shapes::default(),
+        shapes: shapes::Shapes::default(),
+        keys: idempotency::Keys::of(&api.freehold),
         written: api.written,
     };
     Router::new()
         .route("/{table}", any(http::answer))
+        .route("/rpc/{function}", any(http::answer))
         .with_state(Arc::new(surface))
 }

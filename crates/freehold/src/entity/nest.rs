@@ -17,8 +17,8 @@ use bytes::Bytes;
 
 use super::fields::{Level, Nested};
 use super::insert::Shape;
+use super::plan::Node;
 use super::problem::Problem;
-use super::query::Query;
 use super::returning;
 use super::show::{self, Shown};
 use super::sql::{Param, Statement};
@@ -43,7 +43,7 @@ pub(super) enum Tail {
 /// A 400 when rows of one table cannot be told apart, for want of a primary key.
 pub(super) fn compile(
     root: &Level<'_>,
-    query: &Query,
+    node: &Node<'_>,
     shape: Shape,
     json: Bytes,
     tail: Tail,
@@ -67,14 +67,14 @@ pub(super) fn compile(
         Shape::Array => sql.push("x.e from json_array_elements(").param(Param::Body(json)),
     };
     sql.push(match shape {
-        Shape::Object => "::json as e) as x)",
-        Shape::Array => "::json) as x(e))",
+        Shape::Object => " as e) as x)",
+        Shape::Array => ") as x(e))",
     });
     writer.push_insert(0, root, None);
     let shown = writer.push_nested(0, root);
     let sql = &mut writer.statement;
     if tail == Tail::Rows {
-        show::push_roots(sql, root, query, &shown)?;
+        show::push_roots(sql, root, node, &shown)?;
         return Ok(writer.statement);
     }
     sql.push(" select null::text");

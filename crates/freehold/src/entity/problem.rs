@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::limits::RETRY_AFTER_S;
@@ -25,6 +26,19 @@ struct Inner {
     headers: HeaderMap,
 }
 
+/// Bytes of a sentence: what it quotes of a request may be megabytes.
+const SENTENCE_BYTES_MAX: usize = 2_000;
+
+/// Cuts a sentence that has become too long.
+fn short(mut sentence: String) -> String {
+    if sentence.len() > SENTENCE_BYTES_MAX {
+        let end = (0..=SENTENCE_BYTES_MAX).rev().find(|at| sentence.is_char_boundary(*at));
+        sentence.truncate(end.unwrap_or(0));
+        sentence.push('…');
+    }
+    sentence
+}
+
 impl Problem {
     /// A problem of this status, kind (`stale-version`: the last part of its `type`), code (PostgREST's, PostgreSQL's
     /// or ours) and sentence.
@@ -34,7 +48,7 @@ impl Problem {
             status,
             kind,
             code: code.to_owned(),
-            message: message.into(),
+            message: short(message.into()),
             details: None,
             hint: None,
             members: Map::new(),
@@ -64,21 +78,25 @@ impl Problem {
     /// Adds what happened in more words.
     #[must_use]
     pub fn with_details(mut self, details: impl Into<String>) -> Self {
-        self.0.details = Some(details.into());
+        self.0.details = Some(short(details.into()));
         self
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(short(hint.into()));
         self
     }
 
     /// Adds a member of our own.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.0.members.insert(name.to_owned(), value.into());
+        let value = match value.into() {
+            Value::String(text) => short(text).into(),
+            value => value,
+        };
+        self.0.members.insert(name.to_owned(), value);
         self
     }
 
@@ -107,9 +125,15 @@ impl Problem {
         &self.0.message
     }
 
-    /// The answer.
+    /// The answer, to be sent.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
+        self.into_answer().map(Body::from)
+    }
+
+    /// The answer, whole.
+    #[must_use]
+    pub(crate) fn into_answer(self) -> Response<Bytes> {
         let inner = *self.0;
         let mut members = inner.members;
         members.insert("type".into(), format!("urn:freehold:problem:{}", inner.kind).into());
@@ -122,13 +146,22 @@ impl Problem {
             (Some(details), Some(hint)) => format!("{}: {details}. {hint}", inner.message),
         };
         members.insert("detail".into(), detail.into());
+        // The name by which PostgREST's clients look for it.
+        let status = format!("PostgREST; error={}", inner.code);
         members.insert("code".into(), inner.code.into());
         members.insert("message".into(), inner.message.into());
-        members.insert("details".into(), inner.details.into());
+        // Several relationships, for example, are described as a list.
+        members.entry("details").or_insert_with(|| inner.details.clone().into());
         members.insert("hint".into(), inner.hint.into());
-        let mut response = Response::new(Body::from(Value::Object(members).to_string()));
+        let mut response = Response::new(Bytes::from(Value::Object(members).to_string()));
         *response.status_mut() = inner.status;
         *response.headers_mut() = inner.headers;
+        // RFC 9209, for clients that see no body, of HEAD for example.
+        if let Ok(status) = HeaderValue::try_from(status) {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static("proxy-status"), status);
+        }
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json; charset=utf-8"),

@@ -3,10 +3,11 @@
 //! The rows stand in `i0` (the roots), `i1`, `i2` … (the rows of a child each), written or read back just now.
 
 use super::fields::{Level, Nested};
+use super::plan::Node;
 use super::problem::Problem;
-use super::query::Query;
 use super::returning;
-use super::sql::{Statement, push_select};
+use super::select::push_outputs;
+use super::sql::Statement;
 use super::table::{Arity, Served};
 
 /// A child as its root shows it.
@@ -20,11 +21,13 @@ pub(super) struct Shown<'t> {
 pub(super) fn push_roots(
     sql: &mut Statement,
     root: &Level<'_>,
-    query: &Query,
+    node: &Node<'_>,
     shown: &[Shown<'_>],
 ) -> Result<(), Problem> {
-    sql.push(" select (select row_to_json(r)::text from (select ");
-    push_select(sql, root.table, query)?;
+    sql.push(" select (select ")
+        .push(node.form.row_sql())
+        .push(" from (select ");
+    push_outputs(sql, node)?;
     push_shown(sql, shown);
     sql.push(") as r)");
     returning::push_identity(sql, root.table);
@@ -41,12 +44,12 @@ pub(super) fn push_aggregate(sql: &mut Statement, number: usize, nested: &Nested
     for column in &nested.link.columns {
         sql.column("t", column).push(", ");
     }
-    sql.push("json_agg(row_to_json(r) order by ")
+    sql.push("json_agg(row_to_json(r.*) order by ")
         .column("t", &place(table))
         .push(") as rows");
     push_rows(sql, table, number);
     push_joins(sql, within);
-    sql.push(" cross join lateral (select ").push(&table.columns_sql);
+    sql.push(" cross join lateral (select ").columns("t", table.shown());
     push_shown(sql, within);
     sql.push(") as r group by ");
     for (place, column) in nested.link.columns.iter().enumerate() {

@@ -1,20 +1,16 @@
-//! SQL in the making: text, parameters, and the clauses a query string turns into.
+//! SQL in the making: text and parameters.
 //!
-//! Names come from the catalog, values are parameters; nothing of a request becomes SQL text, whole numbers of `limit`
-//! excepted. Parameters are texts with casts (`$1::text::uuid`), so that the server's own input functions read them
-//! and indexes are used.
+//! Names come from the catalog, values are parameters; nothing of a request becomes SQL text, whole numbers, quoted names of
+//! outputs and quoted keys of JSON excepted. Values go as texts that the
+//! server's own input functions read.
 
 use std::fmt::Write as _;
 
 use bytes::{Bytes, BytesMut};
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use axum::http::StatusCode;
-
-use super::problem::Problem;
-use super::query::{Comparison, Direction, Filter, Nulls, Query, Sense, Sort, Test, Truth};
 use super::table::Served;
-use crate::pg::catalog::{Column, Kind};
+use crate::pg::catalog::Column;
 use crate::pg::ident;
 
 /// A statement and its parameters.
@@ -25,24 +21,29 @@ pub(super) struct Statement {
 }
 
 /// One parameter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Param {
     Text(String),
-    /// UTF-8 that was checked where it came in.
+    /// A text that the input function of the type reads whose cast follows: before the statement runs, so that what the
+    /// type does not take is refused whether or not a row would be compared with it.
+    Value(String),
+    /// An array of such.
+    Values(Vec<String>),
+    /// JSON in UTF-8 that was checked where it came in.
     Body(Bytes),
     Texts(Vec<String>),
     Versions(Vec<i64>),
-    Number(i64),
 }
 
 impl Param {
     /// The type its `$n` stands with.
     pub(super) fn sql_type(&self) -> Type {
         match self {
-            Self::Text(_) | Self::Body(_) => Type::TEXT,
+            Self::Text(_) => Type::TEXT,
+            // The server finds the type by the cast.
+            Self::Value(_) | Self::Values(_) | Self::Body(_) => Type::UNKNOWN,
             Self::Texts(_) => Type::TEXT_ARRAY,
             Self::Versions(_) => Type::INT8_ARRAY,
-            Self::Number(_) => Type::INT8,
         }
     }
 }
@@ -51,21 +52,51 @@ impl ToSql for Param {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
             Self::Text(text) => text.to_sql(ty, out),
+            Self::Value(text) => {
+                out.extend_from_slice(text.as_bytes());
+                Ok(IsNull::No)
+            }
+            Self::Values(values) => {
+                push_array(out, values);
+                Ok(IsNull::No)
+            }
             Self::Body(bytes) => {
                 out.extend_from_slice(bytes);
                 Ok(IsNull::No)
             }
             Self::Texts(texts) => texts.to_sql(ty, out),
             Self::Versions(versions) => versions.to_sql(ty, out),
-            Self::Number(number) => number.to_sql(ty, out),
         }
     }
 
-    fn accepts(ty: &Type) -> bool {
-        [Type::TEXT, Type::TEXT_ARRAY, Type::INT8, Type::INT8_ARRAY].contains(ty)
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        match self {
+            Self::Value(_) | Self::Values(_) | Self::Body(_) => Format::Text,
+            Self::Text(_) | Self::Texts(_) | Self::Versions(_) => Format::Binary,
+        }
     }
 
     to_sql_checked!();
+}
+
+/// Writes the literal of an array: `{"a","b"}`.
+fn push_array(out: &mut BytesMut, values: &[String]) {
+    out.extend_from_slice(b"{");
+    for (place, value) in values.iter().enumerate() {
+        out.extend_from_slice(if place > 0 { b",\"" } else { b"\"" });
+        for byte in value.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                out.extend_from_slice(b"\\");
+            }
+            out.extend_from_slice(&[byte]);
+        }
+        out.extend_from_slice(b"\"");
+    }
+    out.extend_from_slice(b"}");
 }
 
 impl Statement {
@@ -81,6 +112,11 @@ impl Statement {
     pub(super) fn push(&mut self, text: &str) -> &mut Self {
         self.sql.push_str(text);
         self
+    }
+
+    /// Puts text in front.
+    pub(super) fn wrap(&mut self, text: &str) {
+        self.sql.insert_str(0, text);
     }
 
     /// Appends a name, quoted.
@@ -118,6 +154,17 @@ impl Statement {
         self
     }
 
+    /// Appends `"a" = excluded."a", …`.
+    pub(super) fn excluded<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> &mut Self {
+        for (place, column) in columns.enumerate() {
+            if place > 0 {
+                self.sql.push_str(", ");
+            }
+            self.name(&column.name).push(" = ").column("excluded", &column.name);
+        }
+        self
+    }
+
     /// Appends `"name" type` for a list of column definitions.
     pub(super) fn definitions<'c>(&mut self, columns: impl Iterator<Item = &'c Column>) -> &mut Self {
         for (place, column) in columns.enumerate() {
@@ -129,13 +176,14 @@ impl Statement {
         self
     }
 
-    /// Appends a parameter with its type: `$3::text`.
+    /// Appends a parameter: `$3::text`, or `$3` where the caller casts it.
     pub(super) fn param(&mut self, param: Param) -> &mut Self {
         let cast = match &param {
-            Param::Text(_) | Param::Body(_) => "::text",
+            Param::Value(_) | Param::Values(_) => "",
+            Param::Body(_) => "::json",
+            Param::Text(_) => "::text",
             Param::Texts(_) => "::text[]",
             Param::Versions(_) => "::int8[]",
-            Param::Number(_) => "::int8",
         };
         self.params.push(param);
         self.sql.push('$');
@@ -151,130 +199,6 @@ impl Statement {
     }
 }
 
-/// Code of "there is no such column" in a filter, as PostgreSQL itself would answer.
-pub(super) const NO_COLUMN: &str = "42703";
-
-/// Appends ` where …`; nothing when there are no filters.
-///
-/// # Errors
-/// A 400 for an unknown column, or an operator that its type does not have.
-pub(super) fn push_filters(statement: &mut Statement, table: &Served, filters: &[Filter]) -> Result<(), Problem> {
-    for (place, filter) in filters.iter().enumerate() {
-        statement.push(if place == 0 { " where " } else { " and " });
-        let column = table.column(&filter.column, NO_COLUMN)?;
-        match filter.sense {
-            Sense::Plain => push_test(statement, column, &filter.test)?,
-            Sense::Negated => {
-                statement.push("not (");
-                push_test(statement, column, &filter.test)?;
-                statement.push(")");
-            }
-        }
-    }
-    Ok(())
-}
-
-fn push_test(statement: &mut Statement, column: &Column, test: &Test) -> Result<(), Problem> {
-    statement.column("t", &column.name);
-    match test {
-        Test::Compare(Comparison::Like | Comparison::LikeAnyCase, _) if column.kind != Kind::Text => {
-            return Err(wrong_type(column, "`like` works on text"));
-        }
-        Test::Compare(how, value) => {
-            statement.push(operator(*how)).param(Param::Text(value.clone()));
-            if column.cast != "text" && !matches!(how, Comparison::Like | Comparison::LikeAnyCase) {
-                statement.push("::").push(&column.cast);
-            }
-        }
-        Test::In(_) if column.kind == Kind::Array => {
-            return Err(wrong_type(column, "`in` compares single values"));
-        }
-        Test::In(values) => {
-            statement
-                .push(" = any(")
-                .param(Param::Texts(values.clone()))
-                .push("::")
-                .push(&column.cast)
-                .push("[])");
-        }
-        Test::Is(Truth::Null) => drop(statement.push(" is null")),
-        Test::Is(Truth::NotNull) => drop(statement.push(" is not null")),
-        Test::Is(_) if column.kind != Kind::Boolean => {
-            return Err(wrong_type(
-                column,
-                "`is.true`, `is.false` and `is.unknown` work on boolean",
-            ));
-        }
-        Test::Is(Truth::True) => drop(statement.push(" is true")),
-        Test::Is(Truth::False) => drop(statement.push(" is false")),
-        Test::Is(Truth::Unknown) => drop(statement.push(" is unknown")),
-    }
-    Ok(())
-}
-
-fn operator(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Equal => " = ",
-        Comparison::Unequal => " <> ",
-        Comparison::Greater => " > ",
-        Comparison::GreaterOrEqual => " >= ",
-        Comparison::Less => " < ",
-        Comparison::LessOrEqual => " <= ",
-        Comparison::Like => " like ",
-        Comparison::LikeAnyCase => " ilike ",
-    }
-}
-
-fn wrong_type(column: &Column, rule: &str) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "bad-query",
-        "42883",
-        format!("{rule}, and `{}` is {}", column.name, column.type_name),
-    )
-}
-
-/// Appends ` order by …`.
-///
-/// # Errors
-/// A 400 for an unknown column.
-pub(super) fn push_order(statement: &mut Statement, table: &Served, order: &[Sort]) -> Result<(), Problem> {
-    for (place, sort) in order.iter().enumerate() {
-        let column = table.column(&sort.column, NO_COLUMN)?;
-        statement
-            .push(if place == 0 { " order by " } else { ", " })
-            .column("t", &column.name);
-        if sort.direction == Direction::Descending {
-            statement.push(" desc");
-        }
-        match sort.nulls {
-            None => {}
-            Some(Nulls::First) => drop(statement.push(" nulls first")),
-            Some(Nulls::Last) => drop(statement.push(" nulls last")),
-        }
-    }
-    Ok(())
-}
-
-/// Appends the columns to answer with: `t."a", t."b"`.
-///
-/// # Errors
-/// A 400 for an unknown column.
-pub(super) fn push_select(statement: &mut Statement, table: &Served, query: &Query) -> Result<(), Problem> {
-    let Some(names) = &query.select else {
-        statement.push(&table.columns_sql);
-        return Ok(());
-    };
-    for (place, name) in names.iter().enumerate() {
-        let column = table.column(name, NO_COLUMN)?;
-        if place > 0 {
-            statement.push(", ");
-        }
-        statement.column("t", &column.name);
-    }
-    Ok(())
-}
-
 /// Appends the version of `alias`'s row, or a null in its place.
 pub(super) fn push_version(statement: &mut Statement, table: &Served, alias: &str) {
     if table.keeps_version() {
@@ -282,14 +206,4 @@ pub(super) fn push_version(statement: &mut Statement, table: &Served, alias: &st
     } else {
         statement.push("null::int8");
     }
-}
-
-/// Whether the filters can be met by one row at most: each column of the primary key equals a value.
-pub(super) fn pins_one(table: &Served, filters: &[Filter]) -> bool {
-    let equals = |f: &&Filter| f.sense == Sense::Plain && matches!(f.test, Test::Compare(Comparison::Equal, _));
-    let key = &table.shape.key;
-    !key.is_empty()
-        && key
-            .iter()
-            .all(|k| filters.iter().filter(equals).any(|f| &f.column == k))
 }

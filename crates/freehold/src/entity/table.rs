@@ -3,29 +3,43 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, StatusCode};
-use freehold_manifest::model::{Mode, Refresh, Service, Table};
+use freehold_manifest::model::{Mode, Refresh, Service, Table, Unguarded, View};
 
 use super::problem::{Problem, nearest};
 use crate::pg::catalog::{Catalog, Column, ForeignKey, TableShape};
 use crate::pg::ident;
 
-/// A table this service owns and serves.
+/// Code of "there is no such column" in a query, as PostgreSQL itself would answer.
+pub(super) const NO_COLUMN: &str = "42703";
+
+/// A table this service owns and serves, or a view.
 #[derive(Debug)]
 pub(super) struct Served {
     /// What the server says.
     pub(super) shape: TableShape,
     /// What the manifest says.
     pub(super) entry: Table,
+    /// Whether it can be written.
+    pub(super) source: Source,
     /// `"schema"."table"`.
     pub(super) qualified: String,
-    /// `t."a", t."b"`: every column that is not hidden.
-    pub(super) columns_sql: String,
     /// The tables written and shown with it.
     pub(super) children: Vec<Child>,
+    /// Whether the service publishes anything: then a write tells its transaction.
+    pub(super) speaks: bool,
 }
 
 /// The served tables by name.
 pub(super) type Tables = BTreeMap<String, Served>;
+
+/// What is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// An owned table.
+    Table,
+    /// A view, or the rows of a function: they are read.
+    Derived,
+}
 
 /// A table `within` another.
 #[derive(Debug)]
@@ -56,6 +70,16 @@ pub(super) enum Arity {
 }
 
 impl Served {
+    /// The columns that are served, in the order of the table.
+    pub(super) fn shown(&self) -> impl Iterator<Item = &Column> {
+        shown(&self.shape, &self.entry)
+    }
+
+    /// Whether at most one row can have given values in these columns.
+    pub(super) fn is_unique(&self, columns: &[String]) -> bool {
+        self.shape.is_unique(columns)
+    }
+
     /// The column of that name.
     ///
     /// # Errors
@@ -103,7 +127,7 @@ impl Served {
 
     /// Whether the library counts the changes of a row in `version`.
     pub(super) fn keeps_version(&self) -> bool {
-        self.shape.has_version && self.entry.mode == Mode::ReadWrite
+        self.shape.has_version && self.entry.mode == Mode::ReadWrite && self.source == Source::Table
     }
 
     /// Whether `column` is the moment of the last change, which the library sets.
@@ -113,6 +137,9 @@ impl Served {
 
     /// The methods it answers, for `Allow`.
     pub(super) fn allow(&self) -> HeaderValue {
+        if self.source == Source::Derived {
+            return HeaderValue::from_static("OPTIONS, GET, HEAD");
+        }
         HeaderValue::from_static(match self.entry.mode {
             Mode::ReadWrite => "OPTIONS, GET, HEAD, POST, PATCH, PUT, DELETE",
             Mode::AppendOnly => "OPTIONS, GET, HEAD, POST",
@@ -129,6 +156,7 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// Brings the manifest and the catalog together; an owned table that the server does not have is left out with a warning.
 pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
     let mut served = Tables::new();
+    let speaks = !service.publishes.is_empty() || service.owns.iter().any(|t| !t.publishes.is_empty());
     for entry in &service.owns {
         let Some(shape) = catalog.tables.get(&entry.name) else {
             tracing::warn!(
@@ -137,14 +165,6 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
             );
             continue;
         };
-        let mut columns_sql = String::new();
-        for column in shown(shape, entry) {
-            if !columns_sql.is_empty() {
-                columns_sql.push_str(", ");
-            }
-            columns_sql.push_str("t.");
-            ident::push(&mut columns_sql, &column.name);
-        }
         let children = service
             .owns
             .iter()
@@ -155,13 +175,62 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
         let table = Served {
             shape: shape.clone(),
             entry: entry.clone(),
+            source: Source::Table,
             qualified: ident::qualified(&shape.schema, &shape.name),
-            columns_sql,
             children,
+            speaks,
         };
         served.insert(entry.name.clone(), table);
     }
+    for view in &service.views {
+        match catalog.views.get(&view.name) {
+            Some(shape) => drop(served.insert(view.name.clone(), of_view(view, shape))),
+            None => tracing::warn!(
+                view = view.name,
+                "a listed view is not in the database and is not served"
+            ),
+        }
+    }
     served
+}
+
+/// A view, with the key and the links that the manifest gives it.
+fn of_view(view: &View, shape: &TableShape) -> Served {
+    let mut shape = shape.clone();
+    shape.key.clone_from(&view.key);
+    shape.foreign_keys = view
+        .links
+        .iter()
+        .map(|link| ForeignKey {
+            name: link.column.clone(),
+            columns: vec![link.column.clone()],
+            to: link.table.clone(),
+            to_columns: vec![link.to.clone()],
+        })
+        .collect();
+    derived(shape, view.hidden.clone())
+}
+
+/// Something that is read like a table.
+pub(super) fn derived(shape: TableShape, hidden: Vec<String>) -> Served {
+    Served {
+        qualified: ident::qualified(&shape.schema, &shape.name),
+        source: Source::Derived,
+        entry: Table {
+            name: shape.name.clone(),
+            summary: String::new(),
+            mode: Mode::ReadWrite,
+            within: None,
+            refs: Vec::new(),
+            cached: Vec::new(),
+            publishes: Vec::new(),
+            hidden,
+            unguarded: Unguarded::Allowed,
+        },
+        children: Vec::new(),
+        speaks: false,
+        shape,
+    }
 }
 
 fn is_hidden(entry: &Table, column: &str) -> bool {

@@ -4,30 +4,39 @@
 //! it is in an old one. Under `If-Match` (or a `version` in the body) only an old row is changed; under
 //! `If-None-Match: *` only a new one is made.
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 
+use super::answer::Answer;
 use super::body::Fields;
 use super::change::{self, Range, Terms};
+use super::filter::pinned;
 use super::guard::{Guard, Tags, if_none_match};
-use super::headers::{accepted, preferences};
+use super::headers::{PUT, accepted, preferences};
 use super::http::Write;
+use super::plan::{Node, plan};
 use super::problem::Problem;
-use super::query::{Filter, Test};
-use super::returning::Rows;
+use super::query::Clause;
+use super::returning::{Also, Rows};
 use super::settle::{self, Plan};
-use super::sql::{Param, Statement, pins_one};
+use super::sql::{Param, Statement};
 use super::table::Served;
 use super::{Wake, answer, fields, returning, update};
 use crate::pg::catalog::Column;
 
 /// Writes the row.
-pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Response<Body>, Problem> {
+pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Answer, Problem> {
     let json = update::to_json(&write, body)?;
-    let fields = update::object(&json)?;
-    check_filters(write.table, &write.query.filters)?;
-    check_key(write.table, &write.query.filters, &fields)?;
+    let fields = update::object(&write, &json)?;
+    let key = check_filters(write.table, &write.query.rows.filters)?;
+    check_key(write.table, &key, &fields)?;
+    let node = plan(
+        &write.surface.tables,
+        write.table,
+        &write.query,
+        &write.surface.limits,
+        accepted(write.headers)?,
+    )?;
     let change = fields::change(write.table, &fields)?;
     let is_key = |c: &&Column| write.table.shape.key.contains(&c.name);
     let columns: Vec<&Column> = change.columns.iter().copied().filter(|c| !is_key(c)).collect();
@@ -36,21 +45,21 @@ pub(super) async fn row(write: Write<'_>, body: Bytes) -> Result<Response<Body>,
         let terms = Terms {
             guard: Guard::None,
             form: accepted(write.headers)?,
-            preferences: preferences(write.headers),
+            preferences: preferences(write.headers, PUT)?,
             reach: Rows::AtMostOne,
         };
-        return put(write, terms, &columns, presence, json.clone()).await;
+        return put(&write, &node, &terms, &key, &columns, presence, json.clone()).await;
     }
     let terms = change::terms(&write, change.version)?;
     if terms.guard == Guard::None {
-        return put(write, terms, &columns, presence, json.clone()).await;
+        return put(&write, &node, &terms, &key, &columns, presence, json.clone()).await;
     }
     if columns.is_empty() {
         return Err(Problem::body("the body names no column to change"));
     }
-    let plan = update::compile(&write, &terms, &columns, json.clone())?;
-    let outcome = change::carry_out(&write, &plan, &terms).await?;
-    Ok(change::respond(&terms, outcome, Range::Counted))
+    let plan = update::compile(&write, &node, &terms, &columns, json.clone())?;
+    let outcome = change::carry_out(&write, &node, &plan, &terms).await?;
+    Ok(change::respond(&terms, &node, outcome, Range::Counted))
 }
 
 /// Which row a PUT may meet.
@@ -69,13 +78,16 @@ fn presence(headers: &HeaderMap) -> Result<Presence, Problem> {
     })
 }
 
-fn check_filters(table: &Served, filters: &[Filter]) -> Result<(), Problem> {
+/// The values of the primary key, in its order.
+fn check_filters<'q>(table: &Served, filters: &'q [Clause]) -> Result<Vec<&'q str>, Problem> {
     let name = &table.shape.name;
     if table.shape.key.is_empty() {
         return Err(Problem::body(format!("`{name}` has no primary key to PUT by")));
     }
-    if pins_one(table, filters) && filters.len() == table.shape.key.len() {
-        return Ok(());
+    if let Some(key) = pinned(table, filters)
+        && filters.len() == key.len()
+    {
+        return Ok(key);
     }
     let key = super::table::listed(table.shape.key.iter().map(String::as_str));
     Err(Problem::new(
@@ -89,13 +101,13 @@ fn check_filters(table: &Served, filters: &[Filter]) -> Result<(), Problem> {
 }
 
 /// The key in the body, where it is given, must be the one in the filter.
-fn check_key(table: &Served, filters: &[Filter], fields: &Fields<'_>) -> Result<(), Problem> {
-    for name in &table.shape.key {
+fn check_key(table: &Served, key: &[&str], fields: &Fields<'_>) -> Result<(), Problem> {
+    for (name, value) in table.shape.key.iter().zip(key) {
         let Some(given) = fields.get(name) else {
             continue;
         };
         let text: String = serde_json::from_str(given.get()).unwrap_or_else(|_| given.get().to_owned());
-        if key_value(filters, name) != Some(&text) {
+        if text != *value {
             return Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 "bad-put",
@@ -108,64 +120,57 @@ fn check_key(table: &Served, filters: &[Filter], fields: &Fields<'_>) -> Result<
     Ok(())
 }
 
-fn key_value<'f>(filters: &'f [Filter], name: &str) -> Option<&'f String> {
-    filters.iter().find(|f| f.column == name).and_then(|f| match &f.test {
-        Test::Compare(_, value) => Some(value),
-        Test::In(_) | Test::Is(_) => None,
-    })
-}
-
 async fn put(
-    write: Write<'_>,
-    terms: Terms,
+    write: &Write<'_>,
+    node: &Node<'_>,
+    terms: &Terms,
+    key: &[&str],
     columns: &[&Column],
     presence: Presence,
     json: Bytes,
-) -> Result<Response<Body>, Problem> {
+) -> Result<Answer, Problem> {
     let Write {
         surface, runner, table, ..
-    } = &write;
-    let plan = compile(&write, &terms, columns, presence, json)?;
+    } = write;
+    let plan = compile(node, terms, key, columns, presence, json)?;
     let _wake = Wake(&surface.written);
     let outcome = plan.carry_out(*runner, None).await;
     let outcome = outcome.map_err(|f| f.into_problem(table, &surface.tables))?;
     let Some(row) = outcome.written().first() else {
         return match presence {
             Presence::Absent => Err(change::stale(&table.shape.name, None)),
-            Presence::Either => Ok(change::respond(&terms, outcome, Range::Counted)),
+            Presence::Either => Ok(change::respond(terms, node, outcome, Range::Counted)),
         };
     };
-    // The last column of the write says whether the row is new.
-    let is_new = row
-        .len()
-        .checked_sub(1)
-        .and_then(|last| row.try_get::<_, bool>(last).ok());
-    if is_new != Some(true) {
-        return Ok(change::respond(&terms, outcome, Range::Counted));
+    if !returning::is_new(row) {
+        return Ok(change::respond(terms, node, outcome, Range::Counted));
     }
     let version = outcome.rows.first().and_then(answer::version);
     let created = StatusCode::CREATED;
-    let mut response = answer::written(terms.preferences, terms.form, created, created, outcome.rows);
+    let mut response = answer::written(&terms.preferences, terms.form, node, created, created, outcome.rows);
     answer::set_version(&mut response, version);
+    answer::set_transaction(&mut response, outcome.transaction);
     Ok(response)
 }
 
 fn compile(
-    write: &Write<'_>,
+    node: &Node<'_>,
     terms: &Terms,
+    values: &[&str],
     columns: &[&Column],
     presence: Presence,
     json: Bytes,
 ) -> Result<Plan, Problem> {
-    let Write { table, query, .. } = write;
+    let table = node.table;
     let key = || table.shape.key.iter().filter_map(|k| table.shape.column(k));
     let mut sql = Statement::new();
     sql.push("insert into ").push(&table.qualified).push(" as t (");
     sql.names(key().chain(columns.iter().copied())).push(") select ");
-    for (place, column) in key().enumerate() {
-        let value = key_value(&query.filters, &column.name).cloned().unwrap_or_default();
+    for (place, (column, value)) in key().zip(values).enumerate() {
         sql.push(if place > 0 { ", " } else { "" });
-        sql.param(Param::Text(value)).push("::").push(&column.cast);
+        sql.param(Param::Value((*value).to_owned()))
+            .push("::")
+            .push(&column.cast);
     }
     for column in columns {
         sql.push(", ").column("r", &column.name);
@@ -173,7 +178,7 @@ fn compile(
     if !columns.is_empty() {
         sql.push(" from json_to_record(")
             .param(Param::Body(json))
-            .push("::json) as r(");
+            .push(") as r(");
         sql.definitions(columns.iter().copied()).push(")");
     }
     sql.push(" on conflict (").names(key());
@@ -186,16 +191,16 @@ fn compile(
                 [] => key().collect(),
                 _ => columns.to_vec(),
             };
-            for (place, column) in set.into_iter().enumerate() {
-                sql.push(if place > 0 { ", " } else { "" });
-                sql.name(&column.name).push(" = ").column("excluded", &column.name);
-            }
+            sql.excluded(set.into_iter());
         }
     }
     let wanted = returning::wanted(terms.preferences.answer, Rows::AtMostOne);
-    let reread = settle::of_rows(table, query, wanted, |after| after.insert || after.update)?;
-    returning::push(&mut sql, table, query, settle::first(wanted, reread.as_ref()))?;
-    // A row that was there carries the lock of this statement in xmax.
-    sql.push(", t.xmax = 0");
-    Ok(Plan { statement: sql, reread })
+    let reread = settle::of_rows(node, wanted, |after| after.insert || after.update)?;
+    let given = settle::first(wanted, reread.as_ref());
+    returning::complete(&mut sql, node, given, Also::New)?;
+    Ok(Plan {
+        statement: sql,
+        wanted: given,
+        reread,
+    })
 }

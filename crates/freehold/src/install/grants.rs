@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use freehold_manifest::model::{Mode, Service};
 use freehold_manifest::names::Names;
+use tokio_postgres::Client;
 
 use super::derived;
 use crate::pg::ident;
@@ -22,8 +23,8 @@ const CALLED_BY_APP: [&str; 10] = [
     "answer(uuid, text, text, text, text, json, text, uuid, text, text)",
 ];
 
-/// What handlers and sagas keep: the service's own bookkeeping, which nobody outside it relies on.
-const KEPT_BY_APP: [(&str, &str); 8] = [
+/// What handlers, sagas and requests keep: the service's own bookkeeping, which nobody outside it relies on.
+const KEPT_BY_APP: [(&str, &str); 9] = [
     ("obeyed", "insert"),
     ("parked_key", "insert, update, delete"),
     ("parked", "insert, delete"),
@@ -32,7 +33,36 @@ const KEPT_BY_APP: [(&str, &str); 8] = [
     ("saga", "insert, update"),
     ("saga_history", "insert"),
     ("saga_definition", "insert, update"),
+    ("idempotency", "insert, delete"),
 ];
+
+/// Whether the application role and the reader may use every view and function of the service's schema, and nobody else
+/// may: a migration that makes one anew takes the rights with it, and the manifest does not change by that.
+///
+/// What an extension owns is not ours to give.
+pub(super) async fn are_whole(client: &Client, names: &Names) -> Result<bool, tokio_postgres::Error> {
+    let row = client
+        .query_one(
+            "select not exists (
+                      select from pg_class c, unnest(array[$2::text, $3::text]) role
+                       where c.relnamespace = n.oid
+                         and c.relkind in ('v', 'm')
+                         and pg_has_role(c.relowner, 'usage')
+                         and not has_table_privilege(role::name, c.oid, 'select'))
+                and not exists (
+                      select from pg_proc p, unnest(array[$2::text, $3::text]) role
+                       where p.pronamespace = n.oid
+                         and p.prokind <> 'p'
+                         and pg_has_role(p.proowner, 'usage')
+                         and (not has_function_privilege(role::name, p.oid, 'execute')
+                              or has_function_privilege('public', p.oid, 'execute')))
+               from pg_namespace n
+              where n.nspname = $1::text",
+            &[&names.schema, &names.app, &names.reader],
+        )
+        .await?;
+    row.try_get(0)
+}
 
 /// Revokes what earlier manifests gave, then grants what this one gives.
 pub(super) fn install(service: &Service, names: &Names) -> String {
@@ -42,7 +72,7 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
     let mut sql = format!(
         "revoke all on all tables in schema {schema}, {freehold} from public, {app}, {reader};\n\
          revoke all on all sequences in schema {schema}, {freehold} from public, {app}, {reader};\n\
-         revoke all on all functions in schema {freehold} from public, {app}, {reader};\n\
+         revoke all on all functions in schema {schema}, {freehold} from public, {app}, {reader};\n\
          grant usage on schema {schema}, {freehold} to {app}, {reader};\n\
          grant select on all tables in schema {schema}, {freehold} to {reader};\n\
          grant select on all sequences in schema {schema} to {reader};\n\
@@ -72,7 +102,7 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
     for (table, may) in KEPT_BY_APP {
         let _ = writeln!(sql, "grant {may} on freehold.{table} to {app};");
     }
-    // Views of the service's own: readable like the tables they show, and nothing more.
+    // Views of the service's own, served or not: readable like the tables they show, and nothing more.
     let _ = writeln!(
         sql,
         "do $$\ndeclare\n  v record;\nbegin\n\

@@ -17,6 +17,7 @@ mod grants;
 mod publish;
 mod refs;
 mod rows;
+mod served;
 
 pub use contract::{Contract, contract};
 pub(crate) use publish::object;
@@ -25,12 +26,13 @@ use crate::error::Error;
 use crate::pg::{catalog, ident};
 
 /// The library's own tables and functions, in the order they build on each other.
-const BASE: [&str; 5] = [
+const BASE: [&str; 6] = [
     include_str!("../../sql/1_outbox.sql"),
     include_str!("../../sql/2_log.sql"),
     include_str!("../../sql/3_copy.sql"),
     include_str!("../../sql/4_handlers.sql"),
     include_str!("../../sql/5_sagas.sql"),
+    include_str!("../../sql/6_requests.sql"),
 ];
 
 /// Bytes that PostgreSQL keeps of a name.
@@ -107,10 +109,12 @@ impl Installation<'_> {
         client.batch_execute(&columns).await?;
         let shapes = self.shapes(client).await?;
         let script = self.script(&shapes)?;
+        served::check_comparable(client, self.service, self.names).await?;
         // The library's own part too: a newer release installs itself.
         let whole = BASE.iter().copied().chain([script.as_str()]);
         let fingerprint = hex::encode(whole.fold(Sha256::new(), Sha256::chain_update).finalize());
-        if columns.is_empty() && self.installed(client).await?.as_deref() == Some(&*fingerprint) {
+        let same = columns.is_empty() && self.installed(client).await?.as_deref() == Some(&*fingerprint);
+        if same && grants::are_whole(client, self.names).await? {
             return Ok(Outcome::Unchanged);
         }
         for base in BASE {
@@ -132,6 +136,7 @@ impl Installation<'_> {
     /// # Errors
     /// As [`Installation::apply`].
     pub fn script(&self, shapes: &catalog::Catalog) -> Result<String, Error> {
+        served::check(self.service, shapes)?;
         let mut script = String::new();
         for table in &self.service.owns {
             let shape = rows::shape_of(shapes, self.service, &table.name)?;

@@ -2,7 +2,11 @@
 //!
 //! Read once when a service starts, and again after a migration: a column added in between is not served until then.
 
+mod constraints;
+mod functions;
 mod read;
+mod relations;
+mod types;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +18,90 @@ pub(crate) use read::read_within;
 pub struct Catalog {
     /// Name to shape.
     pub tables: BTreeMap<String, TableShape>,
+    /// Views by name, in the shape of tables without constraints; materialised views are not among them.
+    pub views: BTreeMap<String, TableShape>,
+    /// Functions by name, each with its overloads; aggregates, procedures and trigger functions are not among them.
+    pub functions: BTreeMap<String, Vec<FunctionShape>>,
+}
+
+/// One function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionShape {
+    /// The schema it stands in.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// What it takes, in order: IN, INOUT and VARIADIC arguments.
+    pub arguments: Vec<Argument>,
+    /// What it gives.
+    pub returns: Returns,
+    /// Whether it may change anything: VOLATILE ones are called by POST only.
+    pub volatility: Volatility,
+    /// `comment on function`.
+    pub comment: Option<String>,
+}
+
+/// What a function takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// Its name; empty for an argument without one.
+    pub name: String,
+    /// Its type. For a VARIADIC argument the array's.
+    pub value: ValueType,
+    /// Whether it may be left out.
+    pub has_default: bool,
+    /// Whether it takes the rest of the arguments.
+    pub variadic: bool,
+}
+
+/// A type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ValueType {
+    /// For people: `character varying`.
+    pub name: String,
+    /// For a cast, qualified and without length.
+    pub cast: String,
+    /// What it is made of.
+    pub kind: Kind,
+    /// The name of the type itself in pg_type, domains resolved: `int4`, `_text`, `timestamptz`.
+    pub base: String,
+    /// The labels of an enum.
+    pub labels: Vec<String>,
+}
+
+/// What a function gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    Nothing,
+    /// One value.
+    Value(ValueType),
+    /// Values.
+    Values(ValueType),
+    /// One row of these columns (OUT arguments, or a row type), or none.
+    Row(RowShape),
+    /// Rows of these columns.
+    Rows(RowShape),
+}
+
+/// The columns of rows that a function gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowShape {
+    /// The table or view of this schema whose rows they are, so that relations can be embedded.
+    pub of: Option<String>,
+    /// The columns otherwise; empty where `of` is given.
+    pub columns: Vec<Column>,
+}
+
+/// Whether a function may change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volatility {
+    /// The same for ever.
+    Immutable,
+    /// The same within a statement.
+    Stable,
+    /// Anything.
+    Volatile,
 }
 
 /// One table.
@@ -35,6 +123,8 @@ pub struct TableShape {
     pub has_version: bool,
     /// Which writes are followed by triggers of the service's own.
     pub after_triggers: AfterTriggers,
+    /// `comment on table`.
+    pub comment: Option<String>,
 }
 
 /// Which writes of a table run AFTER triggers that the service's migrations made.
@@ -66,10 +156,18 @@ pub struct Column {
     pub default_expr: Option<String>,
     /// Who fills it.
     pub filled: Filled,
+    /// The name of the type itself in pg_type, domains resolved: `int4`, `_text`, `timestamptz`.
+    pub base: String,
+    /// The labels of an enum, or of an array of enums.
+    pub labels: Vec<String>,
+    /// The most characters of a `varchar(n)` or `char(n)`.
+    pub length_max: Option<i32>,
+    /// `comment on column`.
+    pub comment: Option<String>,
 }
 
 /// What a type is made of, domains resolved to their base type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     /// `text`, `varchar`, `citext` and their like.
     Text,
@@ -82,6 +180,7 @@ pub enum Kind {
     /// A row type.
     Composite,
     /// Everything else that is one value.
+    #[default]
     Scalar,
 }
 

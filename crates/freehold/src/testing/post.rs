@@ -14,7 +14,7 @@ use crate::message::{Batch, Message, Received};
 use crate::pg::place;
 use crate::replica::{COPIES, Copies, Source};
 use crate::saga::engine::Direction;
-use crate::subscription::{Cursors, Effect, Heard, State, Subscription};
+use crate::subscription::{Applied, Cursors, Effect, Heard, State, Subscription};
 use crate::transport::reader::{self, Peer};
 use crate::tx::Tx;
 
@@ -132,6 +132,7 @@ impl Post {
             http: reader::client()?,
             effect: Effect::Copies(copies.clone()),
             state: Arc::new(RwLock::new(State::Live)),
+            applied: Applied::default(),
         };
         Ok(Self::new(from, to, Way::Copies(Box::new(subscription), copies), topics))
     }

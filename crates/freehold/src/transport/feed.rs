@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::pg::place;
-use crate::transport::snapshot;
+use crate::transport::{position, snapshot};
 
 /// Positions covered by a stream's first batch: even of the largest messages a line stays below 100 MiB. A stream that
 /// meets too much at once breaks, and its successor begins small again.
@@ -65,7 +65,8 @@ pub fn router(feed: Arc<Feed>) -> axum::Router {
     axum::Router::new()
         .route("/freehold/feed", axum::routing::get(read))
         .route("/freehold/snapshot/{table}", axum::routing::get(snapshot::read))
-        .with_state(feed)
+        .with_state(Arc::clone(&feed))
+        .merge(position::router(feed))
 }
 
 #[derive(Deserialize)]
@@ -86,6 +87,26 @@ impl Feed {
             .iter()
             .find(|(_, token)| same(token.as_bytes(), shown.as_bytes()))
             .map(|(caller, _)| caller.as_str())
+    }
+
+    /// Reads a list of topics, all of which exist and may be heard by this caller; else what it is answered.
+    pub(super) fn permitted(&self, topics: &str, caller: &str) -> Result<Vec<String>, Box<Response>> {
+        let topics: Vec<String> = topics.split(',').map(str::to_owned).collect();
+        if let Some(unknown) = topics.iter().find(|t| !self.topics.contains(t)) {
+            let detail = format!("{} publishes no topic {unknown}", self.service);
+            return Err(Box::new(refuse(StatusCode::NOT_FOUND, "unknown_topic", &detail)));
+        }
+        let addressed = |topic: &&String| {
+            let to = topic
+                .strip_suffix(".commands")
+                .or_else(|| topic.strip_suffix(".replies"));
+            to.is_some_and(|to| to != caller)
+        };
+        if let Some(other) = topics.iter().find(addressed) {
+            let detail = format!("{other} is for its addressee, not for {caller}");
+            return Err(Box::new(refuse(StatusCode::FORBIDDEN, "not_addressed", &detail)));
+        }
+        Ok(topics)
     }
 }
 
@@ -128,21 +149,10 @@ async fn read(
         Ok(Query(asked)) => asked,
         Err(rejection) => return refuse(StatusCode::BAD_REQUEST, "bad_query", &rejection.body_text()),
     };
-    let topics: Vec<String> = asked.topics.split(',').map(str::to_owned).collect();
-    if let Some(unknown) = topics.iter().find(|t| !feed.topics.contains(t)) {
-        let detail = format!("{} publishes no topic {unknown}", feed.service);
-        return refuse(StatusCode::NOT_FOUND, "unknown_topic", &detail);
-    }
-    let addressed = |topic: &&String| {
-        let to = topic
-            .strip_suffix(".commands")
-            .or_else(|| topic.strip_suffix(".replies"));
-        to.is_some_and(|to| to != caller)
+    let topics = match feed.permitted(&asked.topics, caller) {
+        Ok(topics) => topics,
+        Err(refusal) => return *refusal,
     };
-    if let Some(other) = topics.iter().find(addressed) {
-        let detail = format!("{other} is for its addressee, not for {caller}");
-        return refuse(StatusCode::FORBIDDEN, "not_addressed", &detail);
-    }
     match head(&feed).await {
         Ok(head) if asked.after > head => {
             let detail = format!(

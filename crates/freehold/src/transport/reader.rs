@@ -8,6 +8,7 @@ use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::transport::position::Place;
 
 /// The longest line taken from a producer: four times what the sequencer marks as whole.
 const LINE_MAX: usize = 256 * 1024 * 1024;
@@ -76,6 +77,68 @@ fn list(names: &[String]) -> String {
     encoded.join(",")
 }
 
+async fn ask(client: &reqwest::Client, peer: &Peer, url: String) -> Result<Response, Error> {
+    let asked = client.get(url).bearer_auth(&peer.token).send().await;
+    asked.map_err(|source| unreachable(peer, source))
+}
+
+fn unreachable(peer: &Peer, source: reqwest::Error) -> Error {
+    Error::Unreachable {
+        producer: peer.service.clone(),
+        source: source.without_url(),
+    }
+}
+
+/// What a producer said instead of an answer.
+async fn refusal(peer: &Peer, response: Response) -> Error {
+    let status = response.status();
+    let problem: serde_json::Value = response.json().await.unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("no reason given");
+    let (producer, problem) = (peer.service.clone(), format!("{status}: {detail}"));
+    match status {
+        StatusCode::CONFLICT => Error::Diverged { producer, problem },
+        _ => Error::Feed { producer, problem },
+    }
+}
+
+/// What a producer knows of one of its transactions.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// Where all of it is covered.
+    Place(Place),
+    /// It is not in the log yet, or the database cannot be asked.
+    NotYet,
+    /// It has not happened there.
+    Nothing,
+}
+
+/// Asks a producer where in its log everything of a transaction on these topics is covered; it waits for its sequencer.
+///
+/// # Errors
+/// [`Error::Unreachable`] when nobody answers, [`Error::Feed`] when the producer refuses or says something else.
+pub(crate) async fn place(
+    client: &reqwest::Client,
+    peer: &Peer,
+    transaction: u64,
+    topics: &[String],
+) -> Result<Known, Error> {
+    let topics = topics.join(",");
+    let url = format!(
+        "{}/freehold/position?transaction={transaction}&topics={topics}",
+        peer.url
+    );
+    let response = ask(client, peer, url).await?;
+    match response.status() {
+        StatusCode::OK => match response.json().await {
+            Ok(place) => Ok(Known::Place(place)),
+            Err(error) => Err(unreachable(peer, error)),
+        },
+        StatusCode::SERVICE_UNAVAILABLE => Ok(Known::NotYet),
+        StatusCode::CONFLICT => Ok(Known::Nothing),
+        _ => Err(refusal(peer, response).await),
+    }
+}
+
 /// A producer's answer, line by line.
 #[derive(Debug)]
 pub struct Lines {
@@ -112,25 +175,9 @@ impl Lines {
     }
 
     async fn open(client: &reqwest::Client, peer: &Peer, url: String) -> Result<Self, Error> {
-        let unreachable = |source: reqwest::Error| Error::Unreachable {
-            producer: peer.service.clone(),
-            source: source.without_url(),
-        };
-        let response = client
-            .get(url)
-            .bearer_auth(&peer.token)
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let response = ask(client, peer, url).await?;
         if !response.status().is_success() {
-            let status = response.status();
-            let problem: serde_json::Value = response.json().await.unwrap_or_default();
-            let detail = problem["detail"].as_str().unwrap_or("no reason given");
-            let (producer, problem) = (peer.service.clone(), format!("{status}: {detail}"));
-            return Err(match status {
-                StatusCode::CONFLICT => Error::Diverged { producer, problem },
-                _ => Error::Feed { producer, problem },
-            });
+            return Err(refusal(peer, response).await);
         }
         Ok(Self {
             producer: peer.service.clone(),

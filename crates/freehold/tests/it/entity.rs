@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use freehold::entity::{self, Api};
 use freehold::pg::catalog;
-use freehold_manifest::model::{Cached, Mode, Refresh, Service, Table, Unguarded};
+use freehold_manifest::model::{Cached, Limits, Mode, Refresh, Service, Table, Unguarded};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Config, NoTls};
 
 /// The tables of the tests, with a version trigger as the library installs it.
 const TABLES: &str = r#"
@@ -81,9 +81,10 @@ pub(crate) struct Shop {
     http: reqwest::Client,
     pub(crate) sql: tokio_postgres::Client,
     pub(crate) written: Arc<Notify>,
+    config: Config,
 }
 
-fn table(name: &str) -> Table {
+pub(crate) fn table(name: &str) -> Table {
     Table {
         name: name.to_owned(),
         summary: String::new(),
@@ -118,6 +119,25 @@ fn service() -> Service {
     accounts.hidden = vec!["password_hash".into()];
     let mut guarded = table("guarded");
     guarded.unguarded = Unguarded::Refused;
+    owning(vec![
+        table("products"),
+        orders,
+        within("order_items", "orders"),
+        within("item_notes", "order_items"),
+        within("shipments", "orders"),
+        history,
+        table("counters"),
+        accounts,
+        guarded,
+        table("odd \"table"),
+        table("keyless"),
+        table("keyed"),
+        table("not_migrated"),
+    ])
+}
+
+/// A service that owns these tables.
+pub(crate) fn owning(owns: Vec<Table>) -> Service {
     Service {
         name: "shop".into(),
         summary: String::new(),
@@ -128,29 +148,18 @@ fn service() -> Service {
         sends: Vec::new(),
         commands: Vec::new(),
         sagas: Vec::new(),
-        owns: vec![
-            table("products"),
-            orders,
-            within("order_items", "orders"),
-            within("item_notes", "order_items"),
-            within("shipments", "orders"),
-            history,
-            table("counters"),
-            accounts,
-            guarded,
-            table("odd \"table"),
-            table("keyless"),
-            table("keyed"),
-            table("not_migrated"),
-        ],
+        owns,
         copies: Vec::new(),
+        views: Vec::new(),
+        functions: Vec::new(),
+        api: freehold_manifest::model::Api::default(),
     }
 }
 
 /// Connects to a new, empty database of the test server.
-async fn create_database() -> tokio_postgres::Config {
+async fn create_database() -> Config {
     let url = std::env::var("FREEHOLD_TEST_PG").expect("FREEHOLD_TEST_PG is the URL of a test server's superuser");
-    let mut config: tokio_postgres::Config = url.parse().expect("FREEHOLD_TEST_PG is a URL");
+    let mut config: Config = url.parse().expect("FREEHOLD_TEST_PG is a URL");
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
     let name = format!("entity_{}_{number}", std::process::id());
     let admin = connect(&config).await;
@@ -163,7 +172,13 @@ async fn create_database() -> tokio_postgres::Config {
     config
 }
 
-async fn connect(config: &tokio_postgres::Config) -> tokio_postgres::Client {
+async fn migrated(config: &Config, migration: &str) -> tokio_postgres::Client {
+    let sql = connect(config).await;
+    sql.batch_execute(migration).await.expect("the migration runs");
+    sql
+}
+
+async fn connect(config: &Config) -> tokio_postgres::Client {
     let (client, connection) = config.connect(NoTls).await.expect("the test server answers");
     tokio::spawn(connection);
     client
@@ -183,22 +198,55 @@ impl Shop {
         Self::open_migrated(migration, 8).await
     }
 
-    async fn open_migrated(migration: &str, connections: usize) -> Self {
+    /// A service of these manifest entries, over tables that the migration makes in the schema `shop`.
+    pub(crate) async fn open_as(service: Service, migration: &str) -> Self {
+        Self::serve(service, migration, 8).await
+    }
+
+    /// A shop with another migration, and a manifest that is another in something.
+    pub(crate) async fn open_but(migration: &str, change: impl FnOnce(&mut Service)) -> Self {
+        let mut service = service();
+        change(&mut service);
+        Self::serve(service, &format!("{TABLES};{migration}"), 8).await
+    }
+
+    /// A shop with another migration, under these limits.
+    pub(crate) async fn open_limited(limits: Limits, migration: &str) -> Self {
+        let mut service = service();
+        service.api.limits = limits;
+        Self::serve(service, &format!("{TABLES};{migration}"), 8).await
+    }
+
+    /// A shop with another migration, whose service reaches the server by another way than the tests do.
+    pub(crate) async fn open_through(migration: &str, way: impl AsyncFnOnce(Config) -> Config) -> Self {
         let config = create_database().await;
-        let sql = connect(&config).await;
-        sql.batch_execute(TABLES).await.expect("the tables are created");
-        sql.batch_execute(migration).await.expect("the migration runs");
+        let sql = migrated(&config, &format!("{TABLES};{migration}")).await;
+        Self::serve_over(way(config).await, service(), sql, 8).await
+    }
+
+    async fn open_migrated(migration: &str, connections: usize) -> Self {
+        Self::serve(service(), &format!("{TABLES};{migration}"), connections).await
+    }
+
+    async fn serve(service: Service, migration: &str, connections: usize) -> Self {
+        let config = create_database().await;
+        let sql = migrated(&config, migration).await;
+        Self::serve_over(config, service, sql, connections).await
+    }
+
+    async fn serve_over(config: Config, service: Service, sql: tokio_postgres::Client, connections: usize) -> Self {
         let catalog = catalog::load(&sql, "shop").await.expect("the catalog is read");
-        let manager = deadpool_postgres::Manager::new(config, NoTls);
+        let manager = deadpool_postgres::Manager::new(config.clone(), NoTls);
         let pool = deadpool_postgres::Pool::builder(manager)
             .max_size(connections)
             .build()
             .expect("the pool is built");
         let written = Arc::new(Notify::new());
         let router = entity::router(Api {
-            service: service(),
+            service,
             catalog,
             pool,
+            freehold: "freehold".to_owned(),
             written: written.clone(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -209,11 +257,22 @@ impl Shop {
             http: reqwest::Client::new(),
             sql,
             written,
+            config,
         }
+    }
+
+    /// Another connection to the shop's database.
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        connect(&self.config).await
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -98,3 +98,98 @@ async fn the_catalog_is_what_the_migrations_made() {
         "no transaction is left open"
     );
 }
+
+#[tokio::test]
+async fn columns_tell_their_base_labels_length_and_comment() {
+    let shop = Shop::open().await;
+    let more = r#"create domain shop.short as varchar(3);
+        create domain shop.shorter as shop.short check (length(value) < 3);
+        create domain shop.tint as shop.colour;
+        create domain shop.palette as shop.colour[];
+        create table shop.typed (
+          s shop.shorter,
+          v varchar(7),
+          c char(4),
+          free varchar,
+          many varchar(5)[],
+          n numeric(5, 2),
+          i int,
+          at timestamptz,
+          tint shop.tint,
+          tints shop.tint[],
+          palette shop.palette
+        );
+        comment on table shop.typed is 'Every kind.';
+        comment on column shop.typed.v is 'Seven at most.'"#;
+    shop.sql.batch_execute(more).await.expect("created");
+    let catalog = catalog::load(&shop.sql, "shop").await.expect("the catalog is read");
+
+    let typed = &catalog.tables["typed"];
+    let seen: Vec<_> = typed
+        .columns
+        .iter()
+        .map(|c| (c.name.as_str(), c.base.as_str(), c.labels.join(","), c.length_max))
+        .collect();
+    let colours = || "red,green".to_owned();
+    let none = String::new;
+    assert_eq!(
+        seen,
+        [
+            ("s", "varchar", none(), Some(3)),
+            ("v", "varchar", none(), Some(7)),
+            ("c", "bpchar", none(), Some(4)),
+            ("free", "varchar", none(), None),
+            ("many", "_varchar", none(), None),
+            ("n", "numeric", none(), None),
+            ("i", "int4", none(), None),
+            ("at", "timestamptz", none(), None),
+            ("tint", "colour", colours(), None),
+            ("tints", "_tint", colours(), None),
+            ("palette", "_colour", colours(), None),
+        ]
+    );
+    assert_eq!(typed.comment.as_deref(), Some("Every kind."));
+    let comment = |column: &str| typed.column(column).and_then(|c| c.comment.clone());
+    assert_eq!((comment("v").as_deref(), comment("s")), (Some("Seven at most."), None));
+    assert_eq!(catalog.tables["orders"].comment, None);
+}
+
+#[tokio::test]
+async fn views_have_columns_and_no_constraints() {
+    let shop = Shop::open().await;
+    let more = "create view shop.open_orders as
+          select o.id, o.version, o.status::varchar(9) as status from shop.orders o where o.status = 'open';
+        create view shop.totals as select count(*) as version_count, 1::int as version from shop.orders;
+        create materialized view shop.kept as select 1 as one;
+        create view public.elsewhere as select 1 as one;
+        comment on view shop.open_orders is 'Not done yet.';
+        comment on column shop.open_orders.id is 'The order.'";
+    shop.sql.batch_execute(more).await.expect("created");
+    let catalog = catalog::load(&shop.sql, "shop").await.expect("the catalog is read");
+
+    let names: Vec<_> = catalog.views.keys().map(String::as_str).collect();
+    assert_eq!(names, ["open_orders", "totals"]);
+    assert!(!catalog.tables.contains_key("open_orders") && !catalog.tables.contains_key("kept"));
+    let open = &catalog.views["open_orders"];
+    let seen: Vec<_> = open
+        .columns
+        .iter()
+        .map(|c| (c.name.as_str(), c.base.as_str(), c.not_null, c.filled, c.length_max))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("id", "int8", false, Filled::ByWriter, None),
+            ("version", "int8", false, Filled::ByWriter, None),
+            ("status", "varchar", false, Filled::ByWriter, Some(9)),
+        ]
+    );
+    assert!(open.key.is_empty() && open.constraints.is_empty() && open.foreign_keys.is_empty());
+    assert_eq!(
+        (open.schema.as_str(), open.comment.as_deref()),
+        ("shop", Some("Not done yet."))
+    );
+    assert_eq!(open.columns[0].comment.as_deref(), Some("The order."));
+    assert!(open.has_version);
+    assert!(!catalog.views["totals"].has_version, "its version is an int");
+}

@@ -176,8 +176,11 @@ async fn what_is_not_known_is_named() {
         ("/products?id=eq.1", 400, "22P02", ""),
         ("/products?limit=-1", 400, "PGRST100", ""),
         ("/products?limit=99999999999999999999", 400, "PGRST100", ""),
-        ("/products?select=*,order_items(*)", 400, "PGRST100", "no renames"),
-        ("/products?or=(a.eq.1)", 400, "PGRST100", ""),
+        ("/products?select=*,item_notes(*)", 400, "PGRST200", "order_items"),
+        ("/products?or=(a.eq.1)", 400, "42703", ""),
+        ("/products?or=(name.eq.1", 400, "PGRST100", ""),
+        ("/products?order_items.name=eq.1", 400, "PGRST108", ""),
+        ("/products?select=name::nonsense", 400, "42704", ""),
         ("/products?name=eq.%00", 400, "PGRST100", ""),
         ("/products?name=eq.%FF", 400, "PGRST100", ""),
     ] {

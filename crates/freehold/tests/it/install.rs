@@ -1,6 +1,7 @@
 //! Installations: what the first one makes, what the second leaves alone, and what is refused.
 
 mod changes;
+mod served;
 
 use freehold::install::Outcome;
 

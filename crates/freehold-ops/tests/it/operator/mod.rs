@@ -218,8 +218,17 @@ impl Sql {
     }
 }
 
+/// Ports of services under test: below those that the system gives to outgoing connections, so that between this look
+/// and the service's start none of these takes it.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
 /// A port that was free a moment ago.
 fn port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
+    for _ in 0..100 {
+        let port = fastrand::u16(PORTS);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port in {PORTS:?}")
 }

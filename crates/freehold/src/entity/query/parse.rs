@@ -1,89 +1,214 @@
 //! The parts of a query string.
 
-use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Comparison, Filter, Query, Sense, Test, Truth, list};
-use crate::entity::limits::{FILTERS_MAX, IN_VALUES_MAX};
-use crate::entity::problem::{Problem, nearest};
+use freehold_manifest::model::Limits;
 
-const OPERATORS: [&str; 10] = ["eq", "neq", "gt", "gte", "lt", "lte", "like", "ilike", "in", "is"];
-const OPERATORS_LISTED: &str = "known are eq, neq, gt, gte, lt, lte, like, ilike, in, is, each also after not.";
-const NOT_YET: [&str; 5] = ["and", "or", "not.and", "not.or", "on_conflict"];
+use super::allowance::Allowance;
+use super::scan::{Scan, shown};
+use super::test::{self, Ends};
+use super::{Clause, Filter, Logic, Query, Rows, Sense, field, order, select, tree};
+use crate::entity::percent;
+use crate::entity::problem::Problem;
 
 /// Reads a query string, percent-encoded as it came.
 ///
+/// `arguments` are the names that are arguments of the function being called; parts of these names become
+/// [`Query::arguments`], unless the name means something of its own (`select`, `limit`, …).
+///
 /// # Errors
-/// A 400 that names the part that was not understood and what would have been.
-pub fn parse(text: &str) -> Result<Query, Problem> {
-    let mut query = Query::default();
-    let (mut ordered, mut limited, mut shifted) = (Given::No, Given::No, Given::No);
-    for part in text.split('&').filter(|p| !p.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+/// A 400 that names the part that was not understood and what would have been, or the limit that is exceeded (in its
+/// member `limit`).
+pub fn parse(text: &str, limits: &Limits, arguments: &[&str]) -> Result<Query, Problem> {
+    let mut reading = Reading::new(limits);
+    let decode = |text| percent::decode(text).map_err(|why| Problem::grammar(format!("the URL {why}")));
+    for (name, value) in percent::pairs(text) {
         let (name, value) = (decode(name)?, decode(value)?);
-        match name.as_ref() {
-            "select" if query.select.is_some() => return Err(twice("select")),
-            "select" => query.select = Some(list::names("select", &value)?).filter(|c| !c.is_empty()),
-            "columns" if query.columns.is_some() => return Err(twice("columns")),
-            "columns" => query.columns = Some(list::names("columns", &value)?).filter(|c| !c.is_empty()),
-            "order" => {
-                ordered.once("order")?;
-                query.order = list::order(&value)?;
-            }
-            "limit" => {
-                limited.once("limit")?;
-                query.limit = Some(parse_count("limit", &value)?);
-            }
-            "offset" => {
-                shifted.once("offset")?;
-                query.offset = parse_count("offset", &value)?;
-            }
-            name if NOT_YET.contains(&name) => {
-                return Err(Problem::grammar(format!("`{name}` is not supported yet"))
-                    .with_hint("filters are column=operator.value, and all of them must hold"));
-            }
-            _ if query.filters.len() == FILTERS_MAX => {
-                return Err(Problem::grammar(format!("a request has at most {FILTERS_MAX} filters")));
-            }
-            _ => query.filters.push(parse_filter(name, &value)?),
+        match role(&name, arguments) {
+            Role::Alone(word) => reading.alone(word, &value)?,
+            Role::Argument => reading.query.arguments.push((name.into_owned(), value.into_owned())),
+            Role::Order(path) => reading.order(&name, path, &value)?,
+            Role::Limit(path) => reading.limit(&name, path, &value)?,
+            Role::Offset(path) => reading.offset(&name, path, &value)?,
+            Role::Tree(path, how) => reading.tree(&name, path, how, &value)?,
+            Role::Filter => reading.filter(&name, &value)?,
         }
     }
-    Ok(query)
+    reading.query.nested = reading.nested.into_iter().collect();
+    Ok(reading.query)
 }
 
+/// What a part is, by its name; the texts are the path before the last dot.
+enum Role<'n> {
+    Alone(Alone),
+    Argument,
+    Order(&'n str),
+    Limit(&'n str),
+    Offset(&'n str),
+    Tree(&'n str, (Sense, Logic)),
+    Filter,
+}
+
+/// A part that has no path before it.
 #[derive(Clone, Copy)]
-enum Given {
-    No,
-    Yes,
+enum Alone {
+    Select,
+    Columns,
+    OnConflict,
+    After,
 }
 
-impl Given {
-    fn once(&mut self, name: &str) -> Result<(), Problem> {
-        let Given::No = std::mem::replace(self, Given::Yes) else {
-            return Err(twice(name));
-        };
+fn role<'n>(name: &'n str, arguments: &[&str]) -> Role<'n> {
+    match name {
+        "select" => return Role::Alone(Alone::Select),
+        "columns" => return Role::Alone(Alone::Columns),
+        "on_conflict" => return Role::Alone(Alone::OnConflict),
+        "after" => return Role::Alone(Alone::After),
+        "order" | "limit" | "offset" | "and" | "or" | "not.and" | "not.or" => {}
+        _ if arguments.contains(&name) => return Role::Argument,
+        _ => {}
+    }
+    let (path, word) = name.rsplit_once('.').unwrap_or(("", name));
+    match word {
+        "order" => Role::Order(path),
+        "limit" => Role::Limit(path),
+        "offset" => Role::Offset(path),
+        "and" => tree_role(path, Logic::And),
+        "or" => tree_role(path, Logic::Or),
+        _ => Role::Filter,
+    }
+}
+
+/// Finds `not`, which stands before `and` or `or`, or before the whole path.
+fn tree_role(path: &str, logic: Logic) -> Role<'_> {
+    let before = match path {
+        "not" => Some(""),
+        path => path.strip_suffix(".not").or_else(|| path.strip_prefix("not.")),
+    };
+    match before {
+        Some(path) => Role::Tree(path, (Sense::Negated, logic)),
+        None => Role::Tree(path, (Sense::Plain, logic)),
+    }
+}
+
+/// A query that grows part by part.
+struct Reading<'l> {
+    query: Query,
+    allowance: Allowance<'l>,
+    /// Parts that may be given once, and were.
+    given: HashSet<(&'static str, Vec<String>)>,
+    nested: BTreeMap<Vec<String>, Rows>,
+}
+
+impl<'l> Reading<'l> {
+    fn new(limits: &'l Limits) -> Self {
+        Self {
+            query: Query::default(),
+            allowance: Allowance::new(limits),
+            given: HashSet::new(),
+            nested: BTreeMap::new(),
+        }
+    }
+
+    fn alone(&mut self, part: Alone, value: &str) -> Result<(), Problem> {
+        match part {
+            Alone::Select => {
+                self.once("select", &[])?;
+                self.query.select = select::select(value, &mut self.allowance)?;
+            }
+            Alone::Columns => {
+                self.once("columns", &[])?;
+                self.query.columns = Some(order::names("columns", value)?).filter(|names| !names.is_empty());
+            }
+            Alone::OnConflict => {
+                self.once("on_conflict", &[])?;
+                self.query.on_conflict = Some(order::names("on_conflict", value)?).filter(|names| !names.is_empty());
+            }
+            Alone::After => {
+                self.once("after", &[])?;
+                self.query.after = Some(value.to_owned());
+            }
+        }
         Ok(())
     }
+
+    fn order(&mut self, name: &str, path: &str, value: &str) -> Result<(), Problem> {
+        let path = read_path(name, path)?;
+        self.once("order", &path)?;
+        self.rows(path)?.order = order::order(name, value)?;
+        Ok(())
+    }
+
+    fn limit(&mut self, name: &str, path: &str, value: &str) -> Result<(), Problem> {
+        let path = read_path(name, path)?;
+        self.once("limit", &path)?;
+        self.rows(path)?.limit = Some(parse_count(name, value)?);
+        Ok(())
+    }
+
+    fn offset(&mut self, name: &str, path: &str, value: &str) -> Result<(), Problem> {
+        let path = read_path(name, path)?;
+        self.once("offset", &path)?;
+        let offset = parse_count(name, value)?;
+        self.allowance.offset(offset)?;
+        self.rows(path)?.offset = offset;
+        Ok(())
+    }
+
+    fn tree(&mut self, name: &str, path: &str, how: (Sense, Logic), value: &str) -> Result<(), Problem> {
+        let path = read_path(name, path)?;
+        let clause = tree::tree(name, value, how, &mut self.allowance)?;
+        self.rows(path)?.filters.push(clause);
+        Ok(())
+    }
+
+    fn filter(&mut self, name: &str, value: &str) -> Result<(), Problem> {
+        if name.is_empty() {
+            return Err(Problem::grammar("a part of the query string has no name before `=`"));
+        }
+        self.allowance.filter()?;
+        let (path, field) = field::key(name)?;
+        let mut scan = Scan::new(name, value);
+        let (sense, test) = test::test(&mut scan, &field.column, Ends::WithText, &self.allowance)?;
+        let filter = Filter { field, sense, test };
+        self.rows(path)?.filters.push(Clause::Test(filter));
+        Ok(())
+    }
+
+    /// Refuses a part that was given before.
+    fn once(&mut self, word: &'static str, path: &[String]) -> Result<(), Problem> {
+        if self.given.insert((word, path.to_owned())) {
+            return Ok(());
+        }
+        let name = path
+            .iter()
+            .map(String::as_str)
+            .chain([word])
+            .collect::<Vec<_>>()
+            .join(".");
+        Err(Problem::grammar(format!("`{}` is given twice", shown(&name)))
+            .with_hint("give it once, with a comma between entries"))
+    }
+
+    /// What is asked of the rows of the relation that the path leads to.
+    fn rows(&mut self, path: Vec<String>) -> Result<&mut Rows, Problem> {
+        if path.is_empty() {
+            return Ok(&mut self.query.rows);
+        }
+        self.allowance.embed_depth(path.len() as u64)?;
+        if !self.nested.contains_key(&path) {
+            self.allowance.paths(self.nested.len() + 1)?;
+        }
+        Ok(self.nested.entry(path).or_default())
+    }
 }
 
-fn twice(name: &str) -> Problem {
-    Problem::grammar(format!("`{name}` is given twice")).with_hint("give it once, with a comma between entries")
-}
-
-/// Reads one percent-encoded part of a URL; `+` is a space, as forms write it.
-fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
-    if !text.bytes().any(|b| matches!(b, b'%' | b'+' | 0)) {
-        return Ok(Cow::Borrowed(text));
+fn read_path(name: &str, path: &str) -> Result<Vec<String>, Problem> {
+    match path {
+        "" if name.starts_with('.') => Err(Scan::new(name, name).expected("a name")),
+        "" => Ok(Vec::new()),
+        path => field::path(name, path),
     }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&spaced)
-        .decode_utf8()
-        .map_err(|_| Problem::grammar("the URL does not decode to UTF-8"))?;
-    if decoded.contains('\0') {
-        return Err(Problem::grammar(
-            "the URL contains a NUL character, which PostgreSQL cannot store",
-        ));
-    }
-    Ok(Cow::Owned(decoded.into_owned()))
 }
 
 fn parse_count(name: &str, value: &str) -> Result<u64, Problem> {
@@ -91,185 +216,11 @@ fn parse_count(name: &str, value: &str) -> Result<u64, Problem> {
         .parse::<u64>()
         .ok()
         .filter(|n| i64::try_from(*n).is_ok() && !value.starts_with('+'))
-        .ok_or_else(|| Problem::grammar(format!("`{name}` must be a whole number, not `{value}`")))
-}
-
-fn parse_filter(column: Cow<'_, str>, value: &str) -> Result<Filter, Problem> {
-    let (sense, rest) = match value.strip_prefix("not.") {
-        Some(rest) => (Sense::Negated, rest),
-        None => (Sense::Plain, value),
-    };
-    let Some((operator, operand)) = rest.split_once('.') else {
-        let known = nearest(rest, OPERATORS.into_iter());
-        let hint = known.map_or_else(
-            || format!("write {column}=eq.{rest}; {OPERATORS_LISTED}"),
-            |o| format!("write {column}={o}.value; {OPERATORS_LISTED}"),
-        );
-        return Err(Problem::grammar(format!("the filter on `{column}` has no operator")).with_hint(hint));
-    };
-    let compare = |how| Test::Compare(how, operand.to_owned());
-    let like = |how| Test::Compare(how, operand.replace('*', "%"));
-    let test = match operator {
-        "eq" => compare(Comparison::Equal),
-        "neq" => compare(Comparison::Unequal),
-        "gt" => compare(Comparison::Greater),
-        "gte" => compare(Comparison::GreaterOrEqual),
-        "lt" => compare(Comparison::Less),
-        "lte" => compare(Comparison::LessOrEqual),
-        "like" => like(Comparison::Like),
-        "ilike" => like(Comparison::LikeAnyCase),
-        "in" => Test::In(parse_values(&column, operand)?),
-        "is" => Test::Is(parse_truth(&column, operand)?),
-        _ => {
-            let message = format!("`{operator}` in the filter on `{column}` is no known operator");
-            return Err(Problem::grammar(message).with_hint(OPERATORS_LISTED));
-        }
-    };
-    Ok(Filter {
-        column: column.into_owned(),
-        sense,
-        test,
-    })
-}
-
-fn parse_truth(column: &str, word: &str) -> Result<Truth, Problem> {
-    Ok(match word.to_ascii_lowercase().as_str() {
-        "null" => Truth::Null,
-        "not_null" => Truth::NotNull,
-        "true" => Truth::True,
-        "false" => Truth::False,
-        "unknown" => Truth::Unknown,
-        _ => {
-            let message = format!("`is` on `{column}` does not know `{word}`");
-            return Err(Problem::grammar(message).with_hint("known are null, not_null, true, false, unknown"));
-        }
-    })
-}
-
-fn parse_values(column: &str, operand: &str) -> Result<Vec<String>, Problem> {
-    let list = operand
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
         .ok_or_else(|| {
-            Problem::grammar(format!("`in` on `{column}` needs a list in parentheses"))
-                .with_hint(format!("write {column}=in.(1,2,\"a,b\")"))
-        })?;
-    if list.is_empty() {
-        return Ok(Vec::new());
-    }
-    let values = list::split(list)?;
-    if values.len() > IN_VALUES_MAX {
-        return Err(Problem::grammar(format!(
-            "`in` on `{column}` has more than {IN_VALUES_MAX} values"
-        )));
-    }
-    Ok(values)
+            let (name, value) = (shown(name), shown(value));
+            Problem::grammar(format!("`{name}` must be a whole number, not `{value}`"))
+        })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entity::query::{Direction, Nulls, Sort};
-
-    fn filter(text: &str) -> Result<Filter, String> {
-        let mut query = parse(text).map_err(|p| p.message().to_owned())?;
-        query.filters.pop().ok_or_else(|| "no filter".to_owned())
-    }
-
-    #[test]
-    fn a_filter_is_a_column_an_operator_and_a_value() {
-        let equal = |value: &str| Test::Compare(Comparison::Equal, value.to_owned());
-        for (text, column, sense, test) in [
-            ("a=eq.1", "a", Sense::Plain, equal("1")),
-            ("a=eq.", "a", Sense::Plain, equal("")),
-            ("a=eq.x.y", "a", Sense::Plain, equal("x.y")),
-            ("a=eq.\"x\"", "a", Sense::Plain, equal("\"x\"")),
-            ("a%20b=not.eq.x%2By+z", "a b", Sense::Negated, equal("x+y z")),
-            ("a=is.NULL", "a", Sense::Plain, Test::Is(Truth::Null)),
-            (
-                "a=like.*x*",
-                "a",
-                Sense::Plain,
-                Test::Compare(Comparison::Like, "%x%".into()),
-            ),
-            ("a=in.()", "a", Sense::Plain, Test::In(vec![])),
-            (
-                r#"a=in.(1,"b,\"c\\",)"#,
-                "a",
-                Sense::Plain,
-                Test::In(vec!["1".into(), r#"b,"c\"#.into(), String::new()]),
-            ),
-        ] {
-            let expected = Filter {
-                column: column.into(),
-                sense,
-                test,
-            };
-            assert_eq!(filter(text), Ok(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        for text in [
-            "a",
-            "a=",
-            "a=1",
-            "a=foo.1",
-            "a=not.1",
-            "a=in.1",
-            "a=in.(1",
-            "a=in.(\"x)",
-            "a=in.(\"x\"y)",
-            "a=is.maybe",
-            "limit=x",
-            "limit=+1",
-            "limit=1&limit=2",
-            "offset=-1",
-            "order=a.up",
-            "order=a.desc.asc",
-            "order=a,a",
-            "order=,",
-            "select=a&select=b",
-            "select=a:b",
-            "select=a(b)",
-            "select=a,*",
-            "select=a,a",
-            "or=(a.eq.1)",
-            "a=eq.%00",
-            "a=eq.%ff",
-            "on_conflict=a",
-        ] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-        assert!(parse(&"a=eq.1&".repeat(65)).is_err(), "too many filters");
-        assert!(
-            parse(&format!("a=in.({})", "1,".repeat(1_000))).is_err(),
-            "too many values"
-        );
-    }
-
-    #[test]
-    fn order_select_limit_and_offset_are_read() {
-        let query = parse("select=a,\"b,c\"&order=a.desc.nullslast,b&limit=5&offset=7&columns=x");
-        let sort = |column: &str, direction, nulls| Sort {
-            column: column.into(),
-            direction,
-            nulls,
-        };
-        let expected = Query {
-            select: Some(vec!["a".into(), "b,c".into()]),
-            columns: Some(vec!["x".into()]),
-            filters: vec![],
-            order: vec![
-                sort("a", Direction::Descending, Some(Nulls::Last)),
-                sort("b", Direction::Ascending, None),
-            ],
-            limit: Some(5),
-            offset: 7,
-        };
-        assert_eq!(query.ok(), Some(expected));
-        assert_eq!(parse("select=*&&").ok(), Some(Query::default()));
-        assert_eq!(parse("").ok(), Some(Query::default()));
-    }
-}
+mod tests;

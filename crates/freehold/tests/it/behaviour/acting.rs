@@ -10,14 +10,23 @@ use tokio::task::JoinSet;
 use super::{Buy, bought, expire, obey_release, obey_reserve};
 use crate::fixture::{Home, Stage, TOKEN, number, until};
 
+/// Ports of services under test: below those that the system gives to outgoing connections, so that between this look
+/// and the service's start none of these takes it.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
 /// A free port of this machine; taken again by the service a moment later.
-pub(super) async fn port() -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    listener.local_addr().expect("a bound socket").port()
+pub(crate) async fn port() -> u16 {
+    for _ in 0..100 {
+        let port = fastrand::u16(PORTS);
+        if tokio::net::TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port in {PORTS:?}")
 }
 
 /// Settings of a service whose peers answer at these ports.
-pub(super) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings {
+pub(crate) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings {
     let accepts = peers.iter().map(|(name, _)| ((*name).to_owned(), TOKEN.to_owned()));
     let accepts = accepts.collect();
     let peers = peers.iter().map(|(name, port)| {

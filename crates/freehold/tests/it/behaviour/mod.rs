@@ -1,6 +1,6 @@
 //! Behaviour over two databases: handlers, commands, sagas, keys set aside.
 
-mod acting;
+pub(crate) mod acting;
 mod agreement;
 mod later;
 mod parked;
