@@ -2,10 +2,12 @@
 //! pairs; absolute rates belong to this machine and this minute.
 
 mod api;
+mod cpu;
 mod drain;
 mod footprint;
 mod http;
 mod latency;
+mod pgbench;
 mod poison;
 mod report;
 mod sagas;

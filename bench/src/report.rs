@@ -39,3 +39,67 @@ pub(crate) fn pairs(name: &str, unit: &str, pairs: &[(f64, f64)]) {
         ratio.median, ratio.least, ratio.greatest, ours.median, limit.median
     );
 }
+
+/// One side of a figure.
+pub(crate) struct Side {
+    pub(crate) name: String,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// What one side did in one round.
+pub(crate) struct Round {
+    /// Things a second.
+    pub(crate) rate: f64,
+    /// Things done.
+    pub(crate) done: u64,
+    /// Processor seconds they took, where they can be known: of what runs beside PostgreSQL, and of PostgreSQL.
+    pub(crate) service: Option<f64>,
+    pub(crate) postgres: Option<f64>,
+}
+
+impl Side {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            rounds: Vec::new(),
+        }
+    }
+
+    fn rate(&self) -> Spread {
+        spread(self.rounds.iter().map(|round| round.rate).collect())
+    }
+
+    /// Processor seconds of a thousand.
+    fn cpu(&self, of: impl Fn(&Round) -> Option<f64>) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+        let per_thousand = |round: &Round| Some(of(round)? * 1000.0 / round.done as f64);
+        let all: Option<Vec<f64>> = self.rounds.iter().map(per_thousand).collect();
+        all.map_or_else(|| "unknown".to_owned(), |all| format!("{:.3}", spread(all).median))
+    }
+}
+
+/// Tells the sides of a figure, the first beside each of the others.
+pub(crate) fn sides(name: &str, sides: &[Side]) {
+    println!(
+        "{name:<36} {:>9}   {:<24} {:>24} {:>11}",
+        "a second", "ours ÷ it", "CPU-s per 1,000: service", "PostgreSQL"
+    );
+    let Some(ours) = sides.first() else {
+        return;
+    };
+    for (place, side) in sides.iter().enumerate() {
+        let pairs = ours.rounds.iter().zip(&side.rounds);
+        let ratio = spread(pairs.map(|(ours, other)| ours.rate / other.rate).collect());
+        let ratio = match place {
+            0 => String::new(),
+            _ => format!("{:.2} ({:.2}–{:.2})", ratio.median, ratio.least, ratio.greatest),
+        };
+        println!(
+            "  {:<34} {:>9.0}   {ratio:<24} {:>24} {:>11}",
+            side.name,
+            side.rate().median,
+            side.cpu(|round| round.service),
+            side.cpu(|round| round.postgres)
+        );
+    }
+}

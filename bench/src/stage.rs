@@ -10,9 +10,15 @@ use freehold_manifest::names::Names;
 use freehold_ops::folder::Folder;
 use freehold_ops::ground::{self, Ground};
 use freehold_ops::migrate;
+use freehold_ops::postgres::Server;
 use freehold_ops::secrets::Login;
 use tokio::process::{Child, Command};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::pgbench::Pgbench;
+
+/// Connections of a service to its database: the default, said here so that others can be given as many.
+pub(crate) const POOL: usize = 20;
 
 /// The longest wait for a service to answer.
 const READY_MAX: Duration = Duration::from_secs(60);
@@ -97,6 +103,7 @@ impl Stage {
             .envs(self.ground.environment(service)?)
             .env("FREEHOLD_LOG", "warn")
             .env("FREEHOLD_INSTANCE", "bench")
+            .env("FREEHOLD_POOL", POOL.to_string())
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -124,7 +131,7 @@ impl Stage {
 
     /// A connection to a service's database as its application role.
     pub(crate) async fn client(&self, name: &str) -> Result<Client> {
-        let config = self.ground.login(self.service(name)?, Login::App)?;
+        let config = self.login(name)?;
         let (client, connection) = config.connect(NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
@@ -140,26 +147,35 @@ impl Stage {
 
     /// The application role's URL, for PostgreSQL's own tools.
     pub(crate) fn url(&self, name: &str) -> Result<String> {
-        Ok(ground::url_of(&self.ground.login(self.service(name)?, Login::App)?))
+        Ok(ground::url_of(&self.login(name)?))
     }
 
-    /// Runs a pgbench script; returns transactions per second.
-    pub(crate) async fn pgbench(&self, name: &str, script: &str, seconds: u32) -> Result<f64> {
-        let file = self.folder.join("pgbench.sql");
-        std::fs::write(&file, script)?;
-        let bin = self.ground.servers[0].0.binaries().program("pgbench");
-        let output = Command::new(if bin.is_file() { bin } else { "pgbench".into() })
-            .args(["--no-vacuum", "--protocol=prepared", "--client=16", "--jobs=2"])
-            .arg(format!("--time={seconds}"))
-            .arg(format!("--file={}", file.display()))
-            .arg(self.url(name)?)
-            .output()
-            .await
-            .context("cannot run pgbench")?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.lines()
-            .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-            .with_context(|| format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)))
+    /// How a service's application role connects.
+    pub(crate) fn login(&self, name: &str) -> Result<Config> {
+        self.ground.login(self.service(name)?, Login::App)
+    }
+
+    /// pgbench on a service's database, as its application role.
+    pub(crate) fn pgbench(&self, name: &str, clients: usize) -> Result<Pgbench> {
+        let program = self.server()?.binaries().program("pgbench");
+        Ok(Pgbench {
+            program: if program.is_file() { program } else { "pgbench".into() },
+            url: self.url(name)?,
+            folder: self.folder.clone(),
+            clients,
+        })
+    }
+
+    /// The process whose children are PostgreSQL's.
+    pub(crate) fn postmaster(&self) -> Result<u32> {
+        let file = self.server()?.data_folder().join("postmaster.pid");
+        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let pid = text.lines().next().and_then(|line| line.trim().parse().ok());
+        pid.with_context(|| format!("{} names no process", file.display()))
+    }
+
+    fn server(&self) -> Result<&Server> {
+        Ok(&self.ground.servers.first().context("no private server")?.0)
     }
 
     pub(crate) async fn close(mut self) -> Result<()> {
