@@ -1,4 +1,4 @@
-# make up · make demo · make test · make clients · make prove · make bench
+# make up · make notes · make demo · make test · make clients · make prove · make bench
 
 PROFILE ?= release
 ifeq ($(PROFILE),release)
@@ -9,10 +9,11 @@ endif
 # The whole workspace, always: another selection would choose other features and build the libraries anew.
 CARGO_BUILD = cargo build --locked --profile $(PROFILE) --workspace --bins
 
-.PHONY: help up demo test clients schemathesis fuzz prove bench check down postgres build
+.PHONY: help up notes demo test clients schemathesis fuzz prove bench check down postgres build
 
 help:
 	@echo 'make up      the shop: three services, three databases, a payment provider, until Ctrl-C'
+	@echo 'make notes   notes: accounts, notes, sharing; three databases, mails into a folder, until Ctrl-C'
 	@echo 'make demo    the shop, and a tour that ends by itself'
 	@echo 'make test    every test, with short versions of the long ones'
 	@echo 'make clients two client libraries of PostgREST against a service, compared with SQL'
@@ -25,6 +26,9 @@ help:
 
 up: build
 	@scripts/shop $(BUILD) --seed $(BUILD)/shop-seed
+
+notes: build
+	@AUTH_MAIL=folder:$(CURDIR)/systems/notes/.freehold/mail $(BUILD)/freehold up systems/notes
 
 demo: build
 	@scripts/shop $(BUILD) -- $(BUILD)/shop-tour

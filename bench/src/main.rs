@@ -9,6 +9,7 @@ mod http;
 mod latency;
 mod pgbench;
 mod poison;
+mod projections;
 mod report;
 mod sagas;
 mod stage;
@@ -28,7 +29,11 @@ async fn main() -> Result<()> {
     if wanted("poison") {
         poison::measure().await?;
     }
-    if !asked.is_empty() && asked.iter().all(|a| ["sagas", "poison"].contains(&a.as_str())) {
+    if wanted("projections") {
+        projections::measure().await?;
+    }
+    let by_itself = ["sagas", "poison", "projections"];
+    if !asked.is_empty() && asked.iter().all(|a| by_itself.contains(&a.as_str())) {
         return Ok(());
     }
     let mut stage = stage::Stage::build("system").await?;

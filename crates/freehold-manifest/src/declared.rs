@@ -5,7 +5,10 @@
 use std::ops::Range;
 
 use crate::diagnostic::Place;
-use crate::model::{Limits, Mode, OnDelete, Placement, RefCheck, Refresh, TableName, Transport, Unguarded};
+use crate::model::{
+    Audience, History, Limits, Mode, OnDelete, Placement, RefCheck, Refresh, ServedTo, TableName, Timing, Transport,
+    Unguarded,
+};
 use crate::schema::{Schema, SqlPlace};
 use crate::source::SourceFile;
 
@@ -64,6 +67,25 @@ pub(crate) struct DeclaredSystem<'a> {
     pub(crate) url: Option<At<String>>,
     pub(crate) transport: Transport,
     pub(crate) workload: Option<At<String>>,
+    pub(crate) auth: Option<DeclaredAuth>,
+}
+
+/// `[auth]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredAuth {
+    pub(crate) service: At<String>,
+    /// As written, if it is.
+    pub(crate) issuer: Option<At<String>>,
+}
+
+impl DeclaredAuth {
+    /// What tokens of the system of that name have as `iss`.
+    pub(crate) fn issuer(&self, system: &str) -> String {
+        match &self.issuer {
+            Some(written) => written.value.clone(),
+            None => format!("freehold:{system}"),
+        }
+    }
 }
 
 /// One service: its `freehold.toml` and its migrations.
@@ -76,6 +98,8 @@ pub(crate) struct DeclaredService<'a> {
     pub(crate) summary: String,
     pub(crate) port: Option<At<u16>>,
     pub(crate) publishes: Listed,
+    /// What its events hold, where that is declared.
+    pub(crate) payloads: Vec<DeclaredPayload>,
     pub(crate) subscribes: Listed,
     pub(crate) sagas: Listed,
     /// Empty if it could not be read.
@@ -88,11 +112,58 @@ pub(crate) struct DeclaredService<'a> {
     pub(crate) copies: Vec<DeclaredCopy>,
     pub(crate) views: Vec<DeclaredView>,
     pub(crate) functions: Vec<DeclaredFunction>,
+    pub(crate) streams: Vec<DeclaredStream>,
+    /// False if `streams` could not be read as a whole.
+    pub(crate) streams_readable: bool,
+    pub(crate) projections: Vec<DeclaredProjection>,
     pub(crate) origins: Listed,
     pub(crate) limits: Limits,
+    /// What it promised last; none if it states nothing, or what cannot be read.
+    pub(crate) contract: Option<DeclaredContract<'a>>,
     /// False if `owns` could not be read as a whole.
     pub(crate) readable: bool,
     pub(crate) schema: Schema,
+}
+
+/// `contract.toml`: what the service promised when it was last accepted.
+#[derive(Debug)]
+pub(crate) struct DeclaredContract<'a> {
+    pub(crate) file: &'a SourceFile,
+    /// Migrations up to this number were accepted.
+    pub(crate) migration: u64,
+    pub(crate) tables: Vec<PromisedTable>,
+    pub(crate) events: Listed,
+    pub(crate) payloads: Vec<DeclaredPayload>,
+    pub(crate) commands: Vec<PromisedCommand>,
+}
+
+/// What an event holds: an entry of `[payloads]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredPayload {
+    pub(crate) event: At<String>,
+    pub(crate) fields: Vec<PromisedColumn>,
+}
+
+/// `[tables.<table>]` of a contract.
+#[derive(Debug)]
+pub(crate) struct PromisedTable {
+    pub(crate) name: At<String>,
+    pub(crate) key: Vec<String>,
+    pub(crate) columns: Vec<PromisedColumn>,
+}
+
+/// A column of a promised table or a field of an event, with its type in plain words.
+#[derive(Debug)]
+pub(crate) struct PromisedColumn {
+    pub(crate) name: At<String>,
+    pub(crate) ty: String,
+}
+
+/// A promised command and who may send it.
+#[derive(Debug)]
+pub(crate) struct PromisedCommand {
+    pub(crate) name: At<String>,
+    pub(crate) from: Vec<String>,
 }
 
 /// `[commands]`: one that the service obeys.
@@ -114,6 +185,8 @@ pub(crate) struct DeclaredTable {
     pub(crate) publishes: Listed,
     pub(crate) hidden: Listed,
     pub(crate) unguarded: Unguarded,
+    pub(crate) served: At<ServedTo>,
+    pub(crate) history: History,
 }
 
 /// `refs.<column>`.
@@ -156,6 +229,7 @@ pub(crate) struct DeclaredView {
     pub(crate) key: Listed,
     pub(crate) links: Vec<DeclaredLink>,
     pub(crate) hidden: Listed,
+    pub(crate) served: At<ServedTo>,
 }
 
 /// `links.<column>`.
@@ -177,6 +251,37 @@ pub(crate) struct LinkTo {
 pub(crate) struct DeclaredFunction {
     pub(crate) name: At<String>,
     pub(crate) summary: String,
+    pub(crate) served: At<ServedTo>,
+}
+
+/// `[streams.<name>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredStream {
+    pub(crate) name: At<String>,
+    pub(crate) summary: String,
+    pub(crate) events: Listed,
+    pub(crate) audience: Audience,
+}
+
+/// `[projections.<name>]`.
+#[derive(Debug)]
+pub(crate) struct DeclaredProjection {
+    pub(crate) name: At<String>,
+    pub(crate) summary: String,
+    /// Its own name where none is written.
+    pub(crate) tables: Listed,
+    pub(crate) streams: Listed,
+    /// Empty where there are streams.
+    pub(crate) topics: Listed,
+    pub(crate) timing: At<Timing>,
+    pub(crate) fold: Option<At<String>>,
+}
+
+impl DeclaredContract<'_> {
+    /// A place in the contract.
+    pub(crate) fn place(&self, span: &Span, label: impl Into<String>) -> Place {
+        Place::new(self.file, span, label)
+    }
 }
 
 impl DeclaredService<'_> {
@@ -193,6 +298,21 @@ impl DeclaredService<'_> {
 
     pub(crate) fn table(&self, name: &str) -> Option<&DeclaredTable> {
         self.owns.iter().find(|table| table.name.value == name)
+    }
+
+    pub(crate) fn stream(&self, name: &str) -> Option<&DeclaredStream> {
+        self.streams.iter().find(|stream| stream.name.value == name)
+    }
+
+    /// The stream of that name, if others may hear it.
+    pub(crate) fn published_stream(&self, name: &str) -> Option<&DeclaredStream> {
+        self.stream(name)
+            .filter(|stream| stream.audience == Audience::Published)
+    }
+
+    /// What that event holds, where it is declared.
+    pub(crate) fn payload(&self, event: &str) -> Option<&DeclaredPayload> {
+        self.payloads.iter().find(|payload| payload.event.value == event)
     }
 
     pub(crate) fn command(&self, name: &str) -> Option<&DeclaredCommand> {

@@ -59,6 +59,8 @@ pub struct Diagnostic {
     pub also: Vec<Place>,
     /// What to do.
     pub help: Option<String>,
+    /// Whether accepting the contract as it stands (`freehold check --accept`) is a remedy.
+    pub acceptable: bool,
 }
 
 impl Diagnostic {
@@ -71,6 +73,7 @@ impl Diagnostic {
             place: None,
             also: Vec::new(),
             help: None,
+            acceptable: false,
         }
     }
 
@@ -97,6 +100,12 @@ impl Diagnostic {
     /// Says what to do.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(visible(help.into()));
+        self
+    }
+
+    /// Says that accepting the contract as it stands is a remedy.
+    pub(crate) fn acceptable(mut self) -> Self {
+        self.acceptable = true;
         self
     }
 

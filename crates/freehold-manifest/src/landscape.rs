@@ -1,7 +1,8 @@
 //! The whole declaration at once, as rules see it.
 
 use crate::declared::{
-    At, DeclaredCopy, DeclaredFunction, DeclaredService, DeclaredSystem, DeclaredTable, DeclaredView,
+    At, DeclaredCopy, DeclaredFunction, DeclaredProjection, DeclaredService, DeclaredSystem, DeclaredTable,
+    DeclaredView,
 };
 use crate::model::TableName;
 use crate::schema::SqlName;
@@ -146,6 +147,13 @@ impl<'a> Landscape<'a> {
         self.services
             .iter()
             .flat_map(|service| service.functions.iter().map(move |function| (service, function)))
+    }
+
+    /// Every projection with its service, in declared order.
+    pub(crate) fn projections(&self) -> impl Iterator<Item = (&DeclaredService<'a>, &DeclaredProjection)> {
+        self.services
+            .iter()
+            .flat_map(|service| service.projections.iter().map(move |projection| (service, projection)))
     }
 
     /// Every `to` of a reference and `of` of a copy that could be read.

@@ -14,21 +14,26 @@
 
 // In: the texts, and what SQL says about shape.
 mod declared;
+mod lint;
+pub mod locks;
 mod parse;
 mod schema;
 mod source;
-// Judged: one file per rule over the whole declaration.
+// Judged: one file per rule over the whole declaration, and beside what was promised before.
+pub mod contract;
 mod landscape;
 mod nearest;
 pub mod rules;
 // Out: the model, or findings for people.
 mod diagnostic;
+pub mod history;
 pub mod model;
 pub mod names;
 mod render;
 mod resolve;
 mod secret;
 
+use contract::Contract;
 use model::System;
 
 pub use diagnostic::{Diagnostic, Place, Severity};
@@ -41,6 +46,8 @@ pub struct Checked {
     pub system: Option<System>,
     /// Everything found, in the order of files and places.
     pub diagnostics: Vec<Diagnostic>,
+    /// What each service promises others now, in declared order.
+    pub contracts: Vec<Contract>,
 }
 
 /// The services `system.toml` lists: the folders to load before [`read`].
@@ -72,14 +79,16 @@ pub fn read(sources: &Sources) -> Checked {
         Some(services) => services.values(),
         None => sources.services.keys().cloned().collect(),
     };
-    let migrations: Vec<&[SourceFile]> = names
+    let mut contracts = parse::contracts(&names, sources, &mut found);
+    let migrations: Vec<schema::Migrations<'_>> = names
         .iter()
-        .map(|name| {
-            sources
+        .map(|name| schema::Migrations {
+            files: sources
                 .services
                 .get(name)
                 .map(|s| s.migrations.as_slice())
-                .unwrap_or_default()
+                .unwrap_or_default(),
+            accepted: contracts.get(name).map_or(0, |contract| contract.migration),
         })
         .collect();
     let (schemas, mut unread) = schema::read_all(&migrations);
@@ -88,7 +97,11 @@ pub fn read(sources: &Sources) -> Checked {
         .iter()
         .zip(schemas)
         .map(|(name, schema)| match sources.services.get(name) {
-            Some(source) => parse::service(name, source, schema, &mut found),
+            Some(source) => {
+                let mut service = parse::service(name, source, schema, &mut found);
+                service.contract = contracts.remove(name);
+                service
+            }
             None => parse::absent_service(name, &sources.system),
         })
         .collect();
@@ -103,6 +116,7 @@ pub fn read(sources: &Sources) -> Checked {
     Checked {
         system,
         diagnostics: found,
+        contracts: landscape.services.iter().map(contract::of_service).collect(),
     }
 }
 
@@ -117,7 +131,7 @@ pub fn read_service(manifest: &SourceFile) -> Result<model::Service, Vec<Diagnos
     let mut found = Vec::new();
     let source = ServiceSource {
         manifest: manifest.clone(),
-        migrations: Vec::new(),
+        ..ServiceSource::default()
     };
     let Some(name) = parse::service_name(manifest, &mut found) else {
         return Err(found);
@@ -132,12 +146,7 @@ pub fn read_service(manifest: &SourceFile) -> Result<model::Service, Vec<Diagnos
 /// By file (`system.toml` first, then by service, manifest before migrations), then by place; findings without a place lead.
 fn sort(found: &mut [Diagnostic], sources: &Sources) {
     let files: std::collections::HashMap<&str, usize> = std::iter::once(&sources.system)
-        .chain(
-            sources
-                .services
-                .values()
-                .flat_map(|s| std::iter::once(&s.manifest).chain(&s.migrations)),
-        )
+        .chain(sources.services.values().flat_map(ServiceSource::files))
         .enumerate()
         .map(|(index, file)| (file.path.as_str(), index))
         .collect();

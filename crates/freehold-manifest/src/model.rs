@@ -19,6 +19,23 @@ pub struct System {
     pub transport: Transport,
     /// The program that puts the system to work for `freehold verify crash`; none if it has none.
     pub workload: Option<String>,
+    /// Who says who is asking; none if nobody is asked.
+    pub auth: Option<Auth>,
+}
+
+/// `[auth]` of `system.toml`: services ask for a token, and row level security decides what its subject may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The service that gives the tokens and publishes the keys they are verified with.
+    pub service: String,
+    /// What a token must have as `iss`.
+    pub issuer: String,
+}
+
+/// The fact by which the service that gives tokens ends those of a subject; other services that subscribe to it refuse them.
+#[must_use]
+pub fn sessions_ended(service: &str) -> String {
+    format!("{service}.sessions_ended")
 }
 
 /// `[postgres]` of `system.toml`.
@@ -77,6 +94,10 @@ pub struct Service {
     pub views: Vec<View>,
     /// Functions of its own that the API calls.
     pub functions: Vec<Function>,
+    /// Histories of its aggregates.
+    pub streams: Vec<Stream>,
+    /// Read models folded from them.
+    pub projections: Vec<Projection>,
     /// How its API is served.
     pub api: Api,
 }
@@ -94,6 +115,8 @@ pub struct View {
     pub links: Vec<Link>,
     /// Columns the HTTP API does not read.
     pub hidden: Vec<String>,
+    /// Who may ask for its rows.
+    pub served: ServedTo,
 }
 
 /// A column of a view that holds the key of an owned table: `links.order_id = "orders.id"`.
@@ -114,6 +137,65 @@ pub struct Function {
     pub name: String,
     /// One line for people.
     pub summary: String,
+    /// Who may call it.
+    pub served: ServedTo,
+}
+
+/// The history of each aggregate of a kind: `[streams.note]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// What the aggregates are called: `note`.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// What may happen to them: `edited`.
+    pub events: Vec<String>,
+    /// Who hears of it.
+    pub audience: Audience,
+}
+
+/// Who hears of a stream's events (`published` in the manifest).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The service itself (the default).
+    Private,
+    /// Whoever subscribes to `<service>.<stream>`.
+    Published,
+}
+
+/// A read model folded from streams: `[projections.note_texts]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Projection {
+    /// Its name.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// The owned tables it fills; nobody else writes them.
+    pub tables: Vec<String>,
+    /// What it is folded from.
+    pub follows: Follows,
+    /// When it is folded.
+    pub timing: Timing,
+    /// The service's SQL function that folds; none if its program does.
+    pub fold: Option<String>,
+}
+
+/// What a projection is folded from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Follows {
+    /// Streams of the service.
+    Streams(Vec<String>),
+    /// Topics of the service's own log: rows of its tables, and its facts.
+    Topics(Vec<String>),
+}
+
+/// When a projection is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Soon after the append, by position (the default).
+    AfterAppend,
+    /// In the transaction that appends.
+    WithAppend,
 }
 
 /// `[api]`: how the HTTP API is served.
@@ -221,6 +303,34 @@ pub struct Table {
     pub hidden: Vec<String>,
     /// What a change without `If-Match` gets.
     pub unguarded: Unguarded,
+    /// Who may ask for its rows.
+    pub served: ServedTo,
+    /// Whether every version of its rows is kept.
+    pub history: History,
+}
+
+/// To whom the HTTP API serves something (`public` and `served` in the manifest). In a system without `[auth]` nobody is
+/// asked who they are: `SignedIn` is then the same as `Anybody`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServedTo {
+    /// Whoever has a token; of a table, the rows that its policies allow (the default).
+    #[default]
+    SignedIn,
+    /// Everybody, with a token or without.
+    Anybody,
+    /// Nobody: the API does not know it.
+    Nobody,
+}
+
+/// Whether every version of a table's rows is kept (`history` in the manifest).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum History {
+    /// Only the present one.
+    None,
+    /// All of them, in the table's companion.
+    Kept,
+    /// The table is the companion of this one: the library writes it, the API reads it.
+    Of(String),
 }
 
 /// Whether rows may change.
@@ -230,6 +340,8 @@ pub enum Mode {
     ReadWrite,
     /// Rows are written once; UPDATE, DELETE and TRUNCATE are refused by the database.
     AppendOnly,
+    /// Rows are what a projection folds; the API reads them.
+    Projection,
 }
 
 /// What a PATCH, PUT or DELETE without `If-Match` gets (`require_match` in the manifest).
@@ -387,6 +499,8 @@ impl Service {
         let rows = self.owns.iter().filter(|table| !table.publishes.is_empty());
         let mut topics: Vec<String> = rows.map(|table| format!("{}.{}", self.name, table.name)).collect();
         topics.extend(self.publishes.iter().cloned());
+        let published = self.streams.iter().filter(|s| s.audience == Audience::Published);
+        topics.extend(published.map(|stream| format!("{}.{}", self.name, stream.name)));
         let sent = self
             .sends
             .iter()
@@ -409,13 +523,10 @@ fn first_part(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// The topic an event belongs to: a row event's table, any other event itself.
+/// The topic an event belongs to: a row event's table, a stream event's stream, any other event itself.
 fn topic_of(event: &str) -> String {
-    let row = event
-        .strip_suffix(".changed")
-        .or_else(|| event.strip_suffix(".deleted"));
-    match row {
-        Some(table) if table.contains('.') => table.to_owned(),
+    match event.rsplit_once('.') {
+        Some((topic, _)) if topic.contains('.') => topic.to_owned(),
         _ => event.to_owned(),
     }
 }

@@ -15,6 +15,8 @@ pub struct Names {
     pub schema: String,
     /// The schema of the library's tables (outbox, log, cursor …).
     pub freehold: String,
+    /// The schema of tables that are being filled anew, under their own names.
+    pub shadow: String,
     /// Owns every object; cannot log in.
     pub owner: String,
     /// May become the owner; used while migrating only.
@@ -40,6 +42,7 @@ impl Names {
             Placement::Server | Placement::Database => (prefix.clone(), "public".to_owned(), "freehold".to_owned()),
             Placement::Schema => (system.to_owned(), prefix.clone(), format!("{prefix}_freehold")),
         };
+        let shadow = shadow_of(&freehold);
         Self {
             owner: format!("{prefix}_owner"),
             migrator: format!("{prefix}_migrator"),
@@ -49,6 +52,16 @@ impl Names {
             database,
             schema,
             freehold,
+            shadow,
         }
+    }
+}
+
+/// The schema of shadows beside the library's: `freehold_shadow`, or `shop_order_shadow` beside `shop_order_freehold`.
+#[must_use]
+pub fn shadow_of(freehold: &str) -> String {
+    match freehold.strip_suffix("_freehold") {
+        Some(prefix) => format!("{prefix}_shadow"),
+        None => format!("{freehold}_shadow"),
     }
 }

@@ -1,8 +1,15 @@
 //! A declaration without errors becomes the model.
 
-use crate::declared::{DeclaredCached, DeclaredLink, DeclaredReference, DeclaredService, DeclaredTable, DeclaredView};
+use crate::declared::{
+    DeclaredCached, DeclaredLink, DeclaredProjection, DeclaredReference, DeclaredService, DeclaredStream,
+    DeclaredTable, DeclaredView,
+};
+use crate::history;
 use crate::landscape::Landscape;
-use crate::model::{Api, Cached, Command, Copy, Function, Link, Postgres, Reference, Service, System, Table, View};
+use crate::model::{
+    Api, Auth, Cached, Command, Copy, Follows, Function, Link, Postgres, Projection, Reference, Service, Stream,
+    System, Table, View,
+};
 
 /// The model; none if something the model needs is absent, which has been reported then.
 pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
@@ -21,6 +28,10 @@ pub(crate) fn system(landscape: &Landscape<'_>) -> Option<System> {
         },
         transport: declared.transport,
         workload: declared.workload.as_ref().map(|program| program.value.clone()),
+        auth: declared.auth.as_ref().map(|auth| Auth {
+            service: auth.service.value.clone(),
+            issuer: auth.issuer(declared.name.as_ref().map_or("", |name| &name.value)),
+        }),
     })
 }
 
@@ -35,6 +46,13 @@ pub(crate) fn alone(declared: &DeclaredService<'_>) -> Option<Service> {
 }
 
 fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<Service> {
+    let mut owns: Vec<Table> = declared.owns.iter().map(table).collect::<Option<_>>()?;
+    owns.extend(history::companions(&owns));
+    let functions = declared.functions.iter().map(|function| Function {
+        name: function.name.value.clone(),
+        summary: function.summary.clone(),
+        served: function.served.value,
+    });
     Some(Service {
         name: declared.name.clone(),
         summary: declared.summary.clone(),
@@ -45,14 +63,9 @@ fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<
         sagas: declared.sagas.values(),
         sends: declared.sends.values(),
         views: declared.views.iter().map(view).collect::<Option<_>>()?,
-        functions: declared
-            .functions
-            .iter()
-            .map(|function| Function {
-                name: function.name.value.clone(),
-                summary: function.summary.clone(),
-            })
-            .collect(),
+        streams: declared.streams.iter().map(stream).collect(),
+        projections: declared.projections.iter().map(projection).collect(),
+        functions: functions.chain(history::functions(&owns)).collect(),
         api: Api {
             origins: declared.origins.values(),
             limits: declared.limits.clone(),
@@ -65,7 +78,7 @@ fn service(declared: &DeclaredService<'_>, default_port: Option<u16>) -> Option<
                 from: command.from.values(),
             })
             .collect(),
-        owns: declared.owns.iter().map(table).collect::<Option<_>>()?,
+        owns,
         copies: declared
             .copies
             .iter()
@@ -91,7 +104,32 @@ fn table(declared: &DeclaredTable) -> Option<Table> {
         publishes: declared.publishes.values(),
         hidden: declared.hidden.values(),
         unguarded: declared.unguarded,
+        served: declared.served.value,
+        history: declared.history.clone(),
     })
+}
+
+fn stream(declared: &DeclaredStream) -> Stream {
+    Stream {
+        name: declared.name.value.clone(),
+        summary: declared.summary.clone(),
+        events: declared.events.values(),
+        audience: declared.audience,
+    }
+}
+
+fn projection(declared: &DeclaredProjection) -> Projection {
+    Projection {
+        name: declared.name.value.clone(),
+        summary: declared.summary.clone(),
+        tables: declared.tables.values(),
+        follows: match declared.topics.items.is_empty() {
+            true => Follows::Streams(declared.streams.values()),
+            false => Follows::Topics(declared.topics.values()),
+        },
+        timing: declared.timing.value,
+        fold: declared.fold.as_ref().map(|fold| fold.value.clone()),
+    }
 }
 
 fn view(declared: &DeclaredView) -> Option<View> {
@@ -109,6 +147,7 @@ fn view(declared: &DeclaredView) -> Option<View> {
         key: declared.key.values(),
         links: declared.links.iter().map(link).collect::<Option<_>>()?,
         hidden: declared.hidden.values(),
+        served: declared.served.value,
     })
 }
 

@@ -18,6 +18,8 @@ pub struct ServiceSource {
     pub manifest: SourceFile,
     /// Its SQL migrations, sorted by file name.
     pub migrations: Vec<SourceFile>,
+    /// Its `contract.toml`: what it promised others when that was last accepted; none if it states nothing.
+    pub contract: Option<SourceFile>,
 }
 
 /// All texts of a system.
@@ -33,13 +35,19 @@ impl Sources {
     /// The file shown to people under that path.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&SourceFile> {
-        let of_services = self
-            .services
-            .values()
-            .flat_map(|service| std::iter::once(&service.manifest).chain(&service.migrations));
+        let of_services = self.services.values().flat_map(ServiceSource::files);
         std::iter::once(&self.system)
             .chain(of_services)
             .find(|file| file.path == path)
+    }
+}
+
+impl ServiceSource {
+    /// Its files, manifest first.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &SourceFile> {
+        std::iter::once(&self.manifest)
+            .chain(&self.contract)
+            .chain(&self.migrations)
     }
 }
 

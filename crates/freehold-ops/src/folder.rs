@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use freehold_manifest::{Checked, ServiceSource, SourceFile, Sources};
 
+/// What a service promised others, beside its manifest.
+pub(crate) const CONTRACT: &str = "contract.toml";
+
 /// A system's folder.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -96,9 +99,14 @@ fn service(system: &Path, name: &str) -> Result<Option<ServiceSource>> {
         .iter()
         .map(|file| text(system, &Path::new(name).join("migrations").join(file)))
         .collect::<Result<_>>()?;
+    let contract = Path::new(name).join(CONTRACT);
     Ok(Some(ServiceSource {
         manifest: text(system, &manifest)?,
         migrations,
+        contract: match system.join(&contract).is_file() {
+            true => Some(text(system, &contract)?),
+            false => None,
+        },
     }))
 }
 

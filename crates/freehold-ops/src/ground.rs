@@ -175,6 +175,7 @@ impl Ground {
                 service,
                 names,
                 contracts: &contracts,
+                auth: self.system.auth.as_ref(),
             };
             let outcome = installation
                 .apply(client)
@@ -227,7 +228,7 @@ impl Ground {
                 Some(format!("{producer}={}@http://127.0.0.1:{port}", token.expose()))
             })
             .collect();
-        Ok(vec![
+        let mut environment = vec![
             ("FREEHOLD_SYSTEM".to_owned(), self.system.name.clone()),
             (
                 "FREEHOLD_DATABASE_URL".to_owned(),
@@ -237,7 +238,27 @@ impl Ground {
             ("FREEHOLD_LIBRARY_SCHEMA".to_owned(), names.freehold),
             ("FREEHOLD_ACCEPTS".to_owned(), accepts.join(",")),
             ("FREEHOLD_PEERS".to_owned(), peers.join(",")),
-        ])
+            ("FREEHOLD_KEY".to_owned(), secrets.key()?.expose().to_owned()),
+        ];
+        environment.extend(self.auth());
+        Ok(environment)
+    }
+
+    /// Whose tokens services ask for; nothing where they ask nobody.
+    fn auth(&self) -> Vec<(String, String)> {
+        let Some(auth) = &self.system.auth else {
+            return Vec::new();
+        };
+        let Some(service) = self.system.service(&auth.service) else {
+            return Vec::new();
+        };
+        let jwks = format!("http://127.0.0.1:{}/.well-known/jwks.json", service.port);
+        vec![
+            ("FREEHOLD_AUTH_SERVICE".to_owned(), auth.service.clone()),
+            ("FREEHOLD_AUTH_ISSUER".to_owned(), auth.issuer.clone()),
+            ("FREEHOLD_AUTH_AUDIENCE".to_owned(), self.system.name.clone()),
+            ("FREEHOLD_AUTH_JWKS".to_owned(), jwks),
+        ]
     }
 }
 

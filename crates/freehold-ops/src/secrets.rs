@@ -1,9 +1,9 @@
 //! Passwords and tokens of the services: generated once, kept in one private file per service.
 //!
-//! `<system>/.freehold/secrets/<service>.json`, mode 0600, holds the passwords of the service's three login roles and
-//! the tokens of its feeds. [`ensure`] writes what is missing and keeps what is there; a service process reads only
-//! its own file, with [`Secrets::open`]. The environment wins over the file and is never written into it. No value
-//! here has a `Debug`, `Display` or serialized form that shows it.
+//! `<system>/.freehold/secrets/<service>.json`, mode 0600, holds the passwords of the service's three login roles, the
+//! tokens of its feeds, and a key of its own. [`ensure`] writes what is missing and keeps what is there; a service
+//! process reads only its own file, with [`Secrets::open`]. The environment wins over the file and is never written
+//! into it. No value here has a `Debug`, `Display` or serialized form that shows it.
 
 mod error;
 mod file;
@@ -92,6 +92,7 @@ impl Login {
 pub struct Secrets {
     service: String,
     passwords: BTreeMap<Login, Secret>,
+    key: Option<Secret>,
     feed: Feed,
 }
 
@@ -128,6 +129,17 @@ impl Secrets {
         })
     }
 
+    /// The key from which the service derives its own; always the same, so that what was made with it is known again.
+    ///
+    /// # Errors
+    /// [`Error::NoKey`], naming the variable.
+    pub fn key(&self) -> Result<&Secret, Error> {
+        self.key.as_ref().ok_or_else(|| Error::NoKey {
+            service: self.service.clone(),
+            variable: key_variable(&self.service),
+        })
+    }
+
     /// The tokens of the feeds.
     #[must_use]
     pub fn feed(&self) -> &Feed {
@@ -157,6 +169,7 @@ impl Secrets {
         Self {
             service: service.to_owned(),
             passwords,
+            key: pick(&key_variable(service), stored.key.clone()),
             feed: Feed {
                 accepts: tokens("ACCEPTS", subscribers(system, service), &stored.feed.accepts),
                 presents: tokens("PRESENTS", producers.unwrap_or_default(), &stored.feed.presents),
@@ -186,6 +199,10 @@ pub(crate) fn password_variable(service: &str, login: Login) -> String {
     format!("FREEHOLD_{service}_{}_PASSWORD", login.word()).to_uppercase()
 }
 
+fn key_variable(service: &str) -> String {
+    format!("FREEHOLD_{service}_KEY").to_uppercase()
+}
+
 fn token_variable(service: &str, side: &str, other: &str) -> String {
     format!("FREEHOLD_{service}_{side}_{other}_TOKEN").to_uppercase()
 }
@@ -211,7 +228,7 @@ fn ensure_with(system: &System, dir: &Path, env: &Lookup<'_>) -> Result<BTreeMap
     let mut after = BTreeMap::new();
     for service in &system.services {
         let mut stored = before[service.name.as_str()].clone().unwrap_or_default();
-        stored.fill_passwords()?;
+        stored.fill()?;
         stored.feed = file::StoredFeed::default();
         after.insert(service.name.as_str(), stored);
     }

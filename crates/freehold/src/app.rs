@@ -6,12 +6,14 @@ use std::sync::Arc;
 use deadpool_postgres::Pool;
 use freehold_manifest::model;
 
+use crate::access::{Access, Subject};
 use crate::error::Result;
 use crate::handler::Handlers;
+use crate::projection::Projections;
 use crate::saga::Runnable;
 use crate::sequencer::Signals;
 use crate::trace;
-use crate::tx::Tx;
+use crate::tx::{Behalf, Tx};
 
 /// The service, for its own routes: `State(app): State<App>`.
 #[derive(Clone)]
@@ -20,11 +22,15 @@ pub struct App(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) service: model::Service,
     pub(crate) pool: Pool,
+    pub(crate) schema: String,
     pub(crate) freehold: String,
     pub(crate) signals: Signals,
     pub(crate) handlers: Handlers,
+    pub(crate) projections: Projections,
     pub(crate) sagas: HashMap<&'static str, Box<dyn Runnable>>,
     pub(crate) constraints: Constraints,
+    /// Who verifies tokens; none where nobody is asked.
+    pub(crate) access: Option<Access>,
 }
 
 /// Whether a table of the service has a constraint that may wait for the commit.
@@ -41,13 +47,30 @@ impl App {
         Self(Arc::new(inner))
     }
 
-    /// Begins a transaction. It belongs to the request's trace, if there is a request.
+    /// Begins a transaction on nobody's behalf: of tables with row level security it sees and writes what the policies allow everybody.
+    /// It belongs to the request's trace, if there is a request.
     ///
     /// # Errors
     /// [`Error::Pool`](crate::Error::Pool) when no connection comes free in time, [`Error::Postgres`](crate::Error::Postgres)
     /// when the database does not answer.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(self, trace::current()).await
+        Tx::begin_for(self, trace::current(), Behalf::Nobody).await
+    }
+
+    /// Begins a transaction on behalf of who is asking: policies see it as `freehold.subject()`.
+    ///
+    /// # Errors
+    /// As [`begin`](App::begin).
+    pub async fn begin_as(&self, subject: &Subject) -> Result<Tx> {
+        Tx::begin_for(self, trace::current(), Behalf::Subject(subject)).await
+    }
+
+    /// Begins a transaction of the service itself, as handlers, sagas and what is due have it: policies do not hold it.
+    ///
+    /// # Errors
+    /// As [`begin`](App::begin).
+    pub async fn begin_as_service(&self) -> Result<Tx> {
+        Tx::begin_for(self, trace::current(), Behalf::Service).await
     }
 
     /// The service's manifest.
@@ -56,8 +79,17 @@ impl App {
         &self.0.service
     }
 
+    pub(crate) fn access(&self) -> Option<&Access> {
+        self.0.access.as_ref()
+    }
+
     pub(crate) fn pool(&self) -> &Pool {
         &self.0.pool
+    }
+
+    /// The schema of the service's own tables.
+    pub(crate) fn schema(&self) -> &str {
+        &self.0.schema
     }
 
     pub(crate) fn freehold(&self) -> &str {
@@ -70,6 +102,10 @@ impl App {
 
     pub(crate) fn handlers(&self) -> &Handlers {
         &self.0.handlers
+    }
+
+    pub(crate) fn projections(&self) -> &Projections {
+        &self.0.projections
     }
 
     pub(crate) fn constraints(&self) -> Constraints {

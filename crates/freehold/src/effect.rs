@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use crate::access;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::interfere;
@@ -132,7 +133,7 @@ impl Handling {
 }
 
 /// A planted defect: two transactions where one should be.
-async fn apart(tx: Tx) -> Result<Tx> {
+pub(crate) async fn apart(tx: Tx) -> Result<Tx> {
     let app = tx.app().clone();
     tx.commit().await?;
     plant::gap().await;
@@ -171,6 +172,9 @@ async fn dispatch(tx: &mut Tx, received: &Arc<Received>) -> Result<()> {
         Some(".replies") => orchestrator::replied(tx, received).await,
         _ => {
             interfere::heard(&received.kind);
+            if app.access().is_some_and(|access| access.is_end(&received.kind)) {
+                access::end(tx, received.data.get()).await?;
+            }
             app.handlers().event(received, tx).await
         }
     }

@@ -93,6 +93,17 @@ pub enum Error {
         /// Its version.
         version: u32,
     },
+    /// A stream is not at the version that an append expected: what was decided rests on a state that is gone. Load it again,
+    /// and decide anew, in another transaction.
+    #[error("stream {stream} of {key} is at version {current}, not at the one that was expected")]
+    Conflict {
+        /// The stream's name.
+        stream: &'static str,
+        /// The aggregate's key.
+        key: String,
+        /// The version of its last event; 0 where it has none.
+        current: i64,
+    },
     /// A handler took too long or panicked.
     #[error("the handler {0}")]
     Abandoned(String),

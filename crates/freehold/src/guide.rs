@@ -7,5 +7,8 @@ mod behaviour {}
 #[doc = include_str!("../../../docs/guide/sagas.md")]
 mod sagas {}
 
+#[doc = include_str!("../../../docs/guide/event-sourcing.md")]
+mod event_sourcing {}
+
 #[doc = include_str!("../../../README.md")]
 mod readme {}

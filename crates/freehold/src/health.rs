@@ -69,6 +69,7 @@ fn contents(service: &model::Service) -> Value {
     let tables = service
         .owns
         .iter()
+        .filter(|t| t.served != model::ServedTo::Nobody)
         .map(|t| json!({ "table": t.name, "href": format!("/{}", t.name), "summary": t.summary }));
     let views = service
         .views

@@ -6,6 +6,7 @@
 //! columns and their filters in full; what reshapes an answer (renames, casts, embedded relations) in words only. The
 //! routes of a service's own program and the feed for other services are not in it.
 
+mod access;
 mod answers;
 mod checks;
 mod filters;
@@ -29,12 +30,13 @@ use serde_json::{Map, Value, json};
 use crate::pg::catalog::Catalog;
 use names::Given;
 
+pub(crate) use access::Asks;
 pub(crate) use served::router;
 
 /// Describes the API of `service` over the tables, views and functions that `catalog` has.
 ///
 /// What the manifest declares and the server does not have is left out.
-pub(crate) fn document(service: &Service, catalog: &Catalog) -> Value {
+pub(crate) fn document(service: &Service, catalog: &Catalog, asks: Asks) -> Value {
     let limits = &service.api.limits;
     let mut draft = Draft::default();
     draft.schema("Problem", answers::problem());
@@ -57,7 +59,11 @@ pub(crate) fn document(service: &Service, catalog: &Catalog) -> Value {
     transaction::describe(&mut draft, &served, limits);
     fixed::describe(&mut draft);
     draft.tag(fixed::TAG, "The service itself.");
-    draft.finish(service)
+    let mut document = draft.finish(service);
+    if asks == Asks::ForTokens {
+        access::describe(&mut document, service);
+    }
+    document
 }
 
 /// What people read first.

@@ -12,8 +12,12 @@
 //! | `cursor-outside-transaction` | the handlers' effects are committed before the cursor |
 //! | `no-version-gate` | a copy takes older rows, and the feed brings some late |
 //! | `position-before-sequenced` | a read waits for what was in the log before the write that it names was |
+//! | `checkpoint-outside-transaction` | a projection's fold is committed before its checkpoint |
+//! | `swap-before-catch-up` | a rebuild ends without the events that came while it ran |
 //! | `payment-without-idempotency-key` | every attempt of a call has another id |
 //! | `key-outside-transaction` | what a client sent under an idempotency key is committed before the key is stored |
+//! | `subject-not-set` | a request's transaction is begun without a word about who is asking |
+//! | `subject-outlives-transaction` | who is asking stays on the connection when the transaction is over |
 //! | `offset-paging` | a list that was cut links to a number of rows, not to the last row |
 
 /// The variable.

@@ -20,6 +20,13 @@ fn problem(error: &Error) -> Problem {
         Error::Refused { code, detail } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", code, detail.clone())
         }
+        Error::Conflict { current, .. } => Problem::new(
+            StatusCode::CONFLICT,
+            "stale-version",
+            "FH020",
+            "it has changed since it was read: read it again",
+        )
+        .with_member("version", *current),
         Error::Body(cause) => Problem::body(cause.to_string()),
         error if error.is_transient() => traced(
             Problem::unavailable("unavailable", "PGRST001", "the database does not answer; try again"),
@@ -69,6 +76,12 @@ fn refused(db: &DbError) -> Option<Problem> {
             )
         }
         SqlState::RAISE_EXCEPTION => Problem::new(StatusCode::BAD_REQUEST, "refused", code, db.message()),
+        SqlState::INSUFFICIENT_PRIVILEGE if db.routine() == Some("ExecWithCheckOptions") => Problem::new(
+            StatusCode::FORBIDDEN,
+            "refused-by-policy",
+            code,
+            "a policy does not allow this row to be written",
+        ),
         _ if code == "FH001" => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-ref", code, db.message()),
         _ if code.starts_with("22") => Problem::new(StatusCode::BAD_REQUEST, "bad-value", code, db.message()),
         _ => return None,

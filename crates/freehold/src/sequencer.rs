@@ -1,4 +1,4 @@
-//! Outbox to log: gives committed messages their positions, one batch at a time.
+//! Outbox to log: gives committed messages their positions, one batch at a time, and the events of streams theirs.
 //!
 //! Any number of instances may run it. The lock on `freehold.log_head` makes them take turns; the lease only
 //! keeps all but one from asking.
@@ -38,6 +38,8 @@ pub struct Signals {
     pub written: Arc<Notify>,
     /// The log's head as last seen; readers of the feed wait on it.
     pub head: watch::Sender<i64>,
+    /// The position of the last ordered event of a stream as last seen; projections wait on it.
+    pub ordered: watch::Sender<i64>,
     /// The log's epoch as last seen, 0 before the first time: a database that was restored has a higher one.
     pub epoch: watch::Sender<i32>,
     /// Notified by whoever committed work that is due.
@@ -52,6 +54,7 @@ impl Default for Signals {
             written: Arc::new(Notify::new()),
             due: Arc::new(Notify::new()),
             head: watch::Sender::new(0),
+            ordered: watch::Sender::new(0),
             epoch: watch::Sender::new(0),
             alive: watch::Sender::new(None),
         }
@@ -63,6 +66,7 @@ impl Default for Signals {
 struct Head {
     epoch: i32,
     position: i64,
+    ordered: i64,
 }
 
 impl Signals {
@@ -83,6 +87,7 @@ impl Signals {
         }
         self.epoch.send_if_modified(|seen| keep(seen, head.epoch));
         self.head.send_if_modified(|seen| keep(seen, head.position));
+        self.ordered.send_if_modified(|seen| keep(seen, head.ordered));
     }
 }
 
@@ -144,6 +149,10 @@ async fn turn(
                 "select case
                           when exists (select from freehold.outbox order by id limit 1) then freehold.sequence($1)
                           else 0
+                        end
+                        + case
+                          when exists (select from freehold.stream_waiting) then freehold.order_events($1)
+                          else 0
                         end",
                 freehold,
             ))
@@ -158,11 +167,15 @@ async fn turn(
 
 async fn head(client: &deadpool_postgres::Client, freehold: &str) -> Result<Head, Error> {
     let statement = client
-        .prepare_cached(&place("select epoch, position from freehold.log_head", freehold))
+        .prepare_cached(&place(
+            "select l.epoch, l.position, s.position from freehold.log_head l, freehold.stream_head s",
+            freehold,
+        ))
         .await?;
     let row = client.query_one(&statement, &[]).await?;
     Ok(Head {
         epoch: row.get(0),
         position: row.get(1),
+        ordered: row.get(2),
     })
 }

@@ -1,6 +1,7 @@
 //! Wires one service: pool, entity API, sequencer, feed, subscriptions, behaviour. The only module that knows them all,
 //! and the only one that starts tasks that live as long as the process.
 
+mod background;
 mod behaviour;
 mod front;
 #[cfg(feature = "testing")]
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 use tracing::Instrument;
 
+use crate::access::{self, Access};
 use crate::app::{App, Inner};
 use crate::causal::{self, Causal};
 use crate::effect::Handling;
@@ -28,12 +30,13 @@ use crate::entity::cors;
 use crate::entity::gate::Gate;
 use crate::error::Error;
 use crate::health::{Health, Watched};
+use crate::openapi::Asks;
 use crate::pg::catalog::{self, Catalog};
 use crate::sequencer::{self, Signals};
 use crate::settings::{Settings, Supervision};
 use crate::subscription::{self, Applied, Effect, State, Subscription};
 use crate::transport::{feed, reader, snapshot};
-use crate::{due, entity, health, openapi, replica, trace};
+use crate::{due, entity, health, openapi, projection, replica, trace};
 
 use behaviour::Behaviour;
 use front::Front;
@@ -123,17 +126,26 @@ impl Service {
     ) -> Result<axum::Router, Error> {
         let signals = Signals::default();
         let instance = &self.settings.instance;
-        self.behaviour.agrees_with(&self.manifest)?;
+        let auth = self.settings.auth.as_ref();
+        self.behaviour.agrees_with(&self.manifest, auth)?;
+        access::check_installed(auth, &pool, &self.settings.freehold).await?;
+        let access = match auth {
+            Some(auth) => Some(Access::open(auth, &pool, &self.settings.freehold).await?),
+            None => None,
+        };
         let feed = feed::router(Arc::new(self.feed(&pool, &shapes, &signals, stopping)));
-        let (handlers, sagas, routes) = self.behaviour.take();
+        let (handlers, projections, sagas, routes, background) = self.behaviour.take();
         let app = App::new(Inner {
             service: self.manifest.clone(),
             pool: pool.clone(),
+            schema: self.settings.schema.clone(),
             freehold: self.settings.freehold.clone(),
             signals: signals.clone(),
             handlers,
+            projections,
             sagas,
             constraints: behaviour::constraints(&pool, &self.settings.schema).await?,
+            access: access.clone(),
         });
         behaviour::define(&app).await?;
         // Several services may log into one terminal.
@@ -163,8 +175,18 @@ impl Service {
             tasks.spawn(subscription::run(subscription).instrument(span.clone()));
         }
         tasks.spawn(due::run(app.clone()).instrument(span.clone()));
+        for of in &self.manifest.projections {
+            tasks.spawn(projection::run(app.clone(), of.clone()).instrument(span.clone()));
+        }
+        for work in background {
+            tasks.spawn(work.run(app.clone()).instrument(span.clone()));
+        }
         let forgotten = entity::forget(pool.clone(), self.settings.freehold.clone());
         tasks.spawn(forgotten.instrument(span.clone()));
+        if let Some(access) = &access {
+            let kept = access.clone().run(pool.clone(), self.settings.freehold.clone());
+            tasks.spawn(kept.instrument(span.clone()));
+        }
         let health = health::router(Arc::new(Health {
             service: self.manifest.clone(),
             pool: pool.clone(),
@@ -172,7 +194,12 @@ impl Service {
             sequencer: signals.alive.subscribe(),
             watched,
         }));
-        let described = openapi::router(&self.manifest, &shapes);
+        let asks = if access.is_some() {
+            Asks::ForTokens
+        } else {
+            Asks::Nobody
+        };
+        let described = openapi::router(&self.manifest, &shapes, asks);
         signals.look(&pool, &self.settings.freehold).await?;
         let api = &self.manifest.api;
         let front = Arc::new(Front {
@@ -188,13 +215,18 @@ impl Service {
                 limit: Duration::from_millis(api.limits.wait_ms.min(api.limits.statement_ms)),
             }),
         });
-        let entities = entity::router(entity::Api {
+        let served = entity::Api {
             service: self.manifest.clone(),
             catalog: shapes,
             pool,
             freehold: self.settings.freehold.clone(),
             written: signals.written,
-        });
+        };
+        let entities = match access {
+            // Whose write it was is kept with the trace it belonged to.
+            Some(access) => entity::asking(served, access).layer(from_fn(trace::within)),
+            None => entity::router(served),
+        };
         let entities = entities.layer(from_fn_with_state(Arc::clone(&front), front::within));
         let ours = feed
             .merge(health)

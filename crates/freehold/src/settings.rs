@@ -33,8 +33,23 @@ pub struct Settings {
     /// started again under the same name goes on at once with what it led; a new name waits until the lease of the
     /// old one has run out. Two that run under one name only get in each other's way.
     pub instance: String,
+    /// Whose tokens are asked for: `FREEHOLD_AUTH_ISSUER` and the variables beside it; none if nobody is asked.
+    pub auth: Option<Auth>,
     /// End when standard input ends: set by a supervisor, whose death then stops the service.
     pub supervised: Supervision,
+}
+
+/// Whose tokens a service asks for, and what it verifies them by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The service that gives them: `FREEHOLD_AUTH_SERVICE`.
+    pub service: String,
+    /// Their `iss`: `FREEHOLD_AUTH_ISSUER`.
+    pub issuer: String,
+    /// Their `aud`: `FREEHOLD_AUTH_AUDIENCE`.
+    pub audience: String,
+    /// Where the keys are published: `FREEHOLD_AUTH_JWKS`, a URL of HTTP.
+    pub jwks: String,
 }
 
 /// Whether a supervisor holds this process's standard input.
@@ -99,6 +114,7 @@ impl Settings {
             listen: get("FREEHOLD_LISTEN"),
             pool,
             accepts: accepts(&get("FREEHOLD_ACCEPTS").unwrap_or_default())?,
+            auth: auth(&get)?,
             peers: peers(&get("FREEHOLD_PEERS").unwrap_or_default())?,
             instance: get("FREEHOLD_INSTANCE")
                 .filter(|name| !name.is_empty())
@@ -106,6 +122,33 @@ impl Settings {
             supervised,
         })
     }
+}
+
+/// All of it, or nothing: half of it would be a service that asks nobody.
+fn auth(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Auth>, Error> {
+    const NAMES: [&str; 4] = [
+        "FREEHOLD_AUTH_SERVICE",
+        "FREEHOLD_AUTH_ISSUER",
+        "FREEHOLD_AUTH_AUDIENCE",
+        "FREEHOLD_AUTH_JWKS",
+    ];
+    let given = NAMES.map(|name| get(name).filter(|value| !value.is_empty()));
+    if given.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    if let Some((name, _)) = NAMES.iter().zip(&given).find(|(_, value)| value.is_none()) {
+        return Err(wrong(name, "is not set, but others of FREEHOLD_AUTH_… are"));
+    }
+    let [service, issuer, audience, jwks] = given.map(Option::unwrap_or_default);
+    if !jwks.starts_with("http://") {
+        return Err(wrong("FREEHOLD_AUTH_JWKS", "must be a URL that begins with http://"));
+    }
+    Ok(Some(Auth {
+        service,
+        issuer,
+        audience,
+        jwks,
+    }))
 }
 
 fn accepts(text: &str) -> Result<Vec<(String, String)>, Error> {

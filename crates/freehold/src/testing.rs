@@ -67,11 +67,14 @@ mod stage;
 mod cells;
 mod play;
 pub(crate) mod scene;
+// Tried
+mod trespass;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use stage::{Member, Stage};
+pub use trespass::{Leak, Owned, Report as Trespasses, Trial, trespass};
 
 use crate::error::Result;
 use crate::saga::engine::Shape;

@@ -9,6 +9,7 @@ use deadpool_postgres::Object;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::access::{self, Subject};
 use crate::app::{App, Constraints};
 use crate::error::{Error, Result};
 use crate::interfere::{self, statement};
@@ -37,8 +38,35 @@ impl std::fmt::Debug for Tx {
     }
 }
 
+/// On whose behalf a transaction is made, as policies see it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Behalf<'s> {
+    /// Nobody's: a route that says nothing else.
+    Nobody,
+    /// Of who is asking.
+    Subject(&'s Subject),
+    /// The service's own: policies do not hold it.
+    Service,
+}
+
+impl Behalf<'_> {
+    /// For this transaction only.
+    fn set(self) -> String {
+        match self {
+            Self::Nobody => String::new(),
+            Self::Subject(subject) => format!("; {}", subject.set()),
+            Self::Service => "; set local fh.service = 'on'".to_owned(),
+        }
+    }
+}
+
 impl Tx {
+    /// Begins a transaction of the service itself.
     pub(crate) async fn begin(app: &App, trace: Option<String>) -> Result<Self> {
+        Self::begin_for(app, trace, Behalf::Service).await
+    }
+
+    pub(crate) async fn begin_for(app: &App, trace: Option<String>, behalf: Behalf<'_>) -> Result<Self> {
         let client = app.pool().get().await?;
         let tx = Self {
             client: Some(client),
@@ -50,7 +78,7 @@ impl Tx {
             due: AtomicBool::new(false),
         };
         interfere::begins();
-        tx.run(&format!("begin{}", tx.set_trace())).await?;
+        tx.run(&format!("begin{}{}", behalf.set(), tx.set_trace())).await?;
         Ok(tx)
     }
 
@@ -181,6 +209,10 @@ impl Tx {
         let sql = self.place("select freehold.emit($1, $2, $3::text::json)");
         let payload = serde_json::to_string(event)?;
         let row = self.query_one(&sql, &[&E::NAME, &key.to_string(), &payload]).await?;
+        // The service that ends sessions hears of it from nobody.
+        if self.app.access().is_some_and(|access| access.is_end(E::NAME)) {
+            access::end(self, &payload).await?;
+        }
         Ok(row.get(0))
     }
 

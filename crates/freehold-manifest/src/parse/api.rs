@@ -5,10 +5,11 @@ use super::is_identifier;
 use super::limits::limits;
 use super::reader::Reader;
 use crate::declared::{At, DeclaredFunction, DeclaredLink, DeclaredService, DeclaredView, LinkTo};
+use crate::model::ServedTo;
 
 /// `[views.<name>]`.
 pub(super) fn view(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredView {
-    reader.only(fields, &["summary", "key", "links", "hidden"]);
+    reader.only(fields, &["summary", "key", "links", "hidden", "public"]);
     reader.identifier(&name, "view name");
     let mut key = reader.strings(fields, "key");
     reader.distinct(&mut key, &fields.path("key"));
@@ -19,8 +20,27 @@ pub(super) fn view(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String
         key,
         links: links(reader, fields),
         hidden,
+        served: served(reader, fields),
         name,
     }
+}
+
+/// `public` and `served`: who may ask for it.
+pub(super) fn served(reader: &mut Reader<'_>, fields: &Fields<'_>) -> At<ServedTo> {
+    let public = reader.boolean(fields, "public", false);
+    let known = reader.boolean(fields, "served", true);
+    let (value, key) = match (public, known) {
+        (false, true) => (ServedTo::SignedIn, "public"),
+        (true, true) => (ServedTo::Anybody, "public"),
+        (_, false) => (ServedTo::Nobody, "served"),
+    };
+    let span = fields.key_span(key);
+    if public && !known {
+        let message = format!("{} is public and not served", fields.name);
+        let help = "take one of `public = true` and `served = false` away".to_owned();
+        reader.invalid(&span, message, "contradicts `public = true`", Some(help));
+    }
+    At { value, span }
 }
 
 fn links(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<DeclaredLink> {
@@ -66,10 +86,11 @@ fn link_to(reader: &mut Reader<'_>, what: &str, to: &At<String>) -> Option<At<Li
 
 /// `[functions.<name>]`.
 pub(super) fn function(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> DeclaredFunction {
-    reader.only(fields, &["summary"]);
+    reader.only(fields, &["summary", "public"]);
     reader.identifier(&name, "function name");
     DeclaredFunction {
         summary: reader.string(fields, "summary").map(|s| s.value).unwrap_or_default(),
+        served: served(reader, fields),
         name,
     }
 }

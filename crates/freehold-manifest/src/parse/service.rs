@@ -1,19 +1,25 @@
 //! `freehold.toml`.
 
-use super::api::{api, function, view};
+use super::api::{api, function, served, view};
 use super::behaviour::{commands, program, sends};
+use super::contract::payloads;
 use super::fields::Fields;
 use super::is_identifier;
 use super::reader::Reader;
+use super::streams::{projection, stream};
 use crate::declared::{
     At, CachedFrom, DeclaredCached, DeclaredCopy, DeclaredReference, DeclaredService, DeclaredTable, Listed,
 };
 use crate::diagnostic::Diagnostic;
-use crate::model::{Limits, Mode, OnDelete, RefCheck, Refresh, Unguarded};
+use crate::model::{History, Limits, Mode, OnDelete, RefCheck, Refresh, Unguarded};
 use crate::schema::Schema;
 use crate::source::{ServiceSource, SourceFile};
 
-const MODES: &[(&str, Mode)] = &[("read_write", Mode::ReadWrite), ("append_only", Mode::AppendOnly)];
+const MODES: &[(&str, Mode)] = &[
+    ("read_write", Mode::ReadWrite),
+    ("append_only", Mode::AppendOnly),
+    ("projection", Mode::Projection),
+];
 const ON_DELETE: &[(&str, OnDelete)] = &[
     ("keep", OnDelete::Keep),
     ("report", OnDelete::Report),
@@ -32,6 +38,7 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         summary: String::new(),
         port: None,
         publishes: Listed::unknown(),
+        payloads: Vec::new(),
         subscribes: Listed::empty(),
         sagas: Listed::empty(),
         program: None,
@@ -42,8 +49,12 @@ pub(crate) fn absent_service<'a>(name: &str, file: &'a SourceFile) -> DeclaredSe
         copies: Vec::new(),
         views: Vec::new(),
         functions: Vec::new(),
+        streams: Vec::new(),
+        streams_readable: false,
+        projections: Vec::new(),
         origins: Listed::empty(),
         limits: Limits::default(),
+        contract: None,
         readable: false,
         schema: Schema::unknown(),
     }
@@ -94,6 +105,7 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
             "summary",
             "port",
             "publishes",
+            "payloads",
             "subscribes",
             "sagas",
             "program",
@@ -103,6 +115,8 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
             "copies",
             "views",
             "functions",
+            "streams",
+            "projections",
             "api",
         ],
     );
@@ -120,6 +134,7 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
     service.summary = reader.string(root, "summary").map(|s| s.value).unwrap_or_default();
     service.port = reader.port(root, "port");
     service.publishes = events(reader, root, &service.name);
+    service.payloads = payloads(reader, root, &service.publishes);
     service.subscribes = topics(reader, root);
     service.sagas = reader.strings(root, "sagas");
     reader.distinct(&mut service.sagas, "`sagas`");
@@ -135,6 +150,9 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, service: &mut DeclaredServic
     service.copies = children(reader, root, "copies", &mut service.readable, copy);
     service.views = children(reader, root, "views", &mut true, view);
     service.functions = children(reader, root, "functions", &mut true, function);
+    service.streams_readable = true;
+    service.streams = children(reader, root, "streams", &mut service.streams_readable, stream);
+    service.projections = children(reader, root, "projections", &mut true, projection);
     if let Some(fields) = reader.table(root, "api") {
         api(reader, &fields, service);
     }
@@ -207,6 +225,9 @@ fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> Decl
             "publishes",
             "hidden",
             "require_match",
+            "public",
+            "served",
+            "history",
         ],
     );
     reader.identifier(&name, "table name");
@@ -226,6 +247,12 @@ fn table(reader: &mut Reader<'_>, fields: &Fields<'_>, name: At<String>) -> Decl
             Unguarded::Refused
         } else {
             Unguarded::Allowed
+        },
+        served: served(reader, fields),
+        history: if reader.boolean(fields, "history", false) {
+            History::Kept
+        } else {
+            History::None
         },
         name,
     }

@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::reader::Reader;
-use crate::declared::{At, DeclaredSystem, Listed};
+use crate::declared::{At, DeclaredAuth, DeclaredSystem, Listed};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Placement, Transport};
 use crate::rules::{duplicate_service, password_in_manifest, reserved_name};
@@ -35,6 +35,7 @@ pub(crate) fn system<'a>(file: &'a SourceFile, found: &mut Vec<Diagnostic>) -> D
         url: None,
         transport: Transport::Feed,
         workload: None,
+        auth: None,
     };
     if let Some(document) = reader.document() {
         read(
@@ -58,6 +59,7 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<
             "postgres",
             "transport",
             "workload",
+            "auth",
         ],
     );
     system.name = reader.required(root, "system", "system = \"shop\"");
@@ -84,6 +86,22 @@ fn read(reader: &mut Reader<'_>, root: &Fields<'_>, system: &mut DeclaredSystem<
             reader.executable(program);
         }
     }
+    system.auth = reader.table(root, "auth").and_then(|fields| auth(reader, &fields));
+}
+
+/// `[auth]`.
+fn auth(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<DeclaredAuth> {
+    reader.only(fields, &["service", "issuer"]);
+    let issuer = reader.string(fields, "issuer");
+    if let Some(empty) = issuer.as_ref().filter(|issuer| issuer.value.trim().is_empty()) {
+        let message = format!("{} is empty", fields.path("issuer"));
+        let help = "leave it out: tokens then come from `freehold:<system>`".to_owned();
+        reader.invalid(&empty.span, message, "tokens name who gave them", Some(help));
+    }
+    Some(DeclaredAuth {
+        service: reader.required(fields, "service", "service = \"auth\"")?,
+        issuer,
+    })
 }
 
 fn services(reader: &mut Reader<'_>, root: &Fields<'_>) -> Option<Listed> {

@@ -26,6 +26,13 @@ pub(crate) fn is_kept(table: &DeclaredTable, column: &str) -> bool {
     table.mode.value == Mode::ReadWrite && COLUMNS.iter().any(|(name, ..)| *name == column)
 }
 
+/// The type of a column that the library adds where it is absent; none for any other.
+pub(crate) fn definition(table: &DeclaredTable, column: &str) -> Option<&'static str> {
+    let (_, _, definition) = COLUMNS.iter().find(|(name, ..)| *name == column)?;
+    let ty = definition.split(" default ").next();
+    ty.filter(|_| is_kept(table, column))
+}
+
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     for (service, table) in landscape
         .tables()

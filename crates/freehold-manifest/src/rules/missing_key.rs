@@ -63,7 +63,8 @@ fn without_key(service: &DeclaredService<'_>, table: &DeclaredTable) -> Option<D
     let why = match table.mode.value {
         _ if !table.publishes.items.is_empty() => "its changes are published, and nobody could tell which row changed",
         Mode::ReadWrite => "its rows are written one by one, and none could be named",
-        Mode::AppendOnly => return None,
+        Mode::Projection => "a rebuild brings its rows back by it",
+        Mode::AppendOnly => "the log holds a digest of each of its rows, and none could be named",
     };
     let sql = service.schema.table(name)?;
     let mut finding = Diagnostic::error(RULE.name, format!("`{name}` has no primary key"))

@@ -13,6 +13,13 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         if !service.schema.complete || service.schema.table(name).is_some() {
             continue;
         }
+        // It is another's, which says more: two-owners.
+        if landscape
+            .tables()
+            .any(|(other, owned)| owned.name.value == *name && other.schema.table(name).is_some())
+        {
+            continue;
+        }
         let unowned = service.schema.tables.iter().map(|sql| sql.name.name.as_str());
         let help = match nearest(name, unowned.filter(|sql| service.table(sql).is_none())) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -184,6 +184,7 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
     }
     for service in &landscape.services {
         of_topics(service, found);
+        of_streams(service, found);
         in_migrations(service, found);
     }
 }
@@ -263,6 +264,39 @@ fn of_topics(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
                     .help("name the event by what happened, in the past tense"),
             );
         }
+    }
+}
+
+/// What others hear of a stream is on a topic of its own.
+fn of_streams(service: &DeclaredService<'_>, found: &mut Vec<Diagnostic>) {
+    for stream in &service.streams {
+        let name = &stream.name;
+        found.extend(of_prefix(service, name));
+        if service.published_stream(&name.value).is_none() {
+            continue;
+        }
+        if TOPICS.contains(&name.value.as_str()) {
+            found.push(topic_taken(service, name).help("give the stream another name, or keep it private"));
+        }
+        let table = service
+            .table(&name.value)
+            .filter(|table| !table.publishes.items.is_empty());
+        let event = service.publishes.items.iter().find(|event| {
+            let (_, fact) = event.value.split_once('.').unwrap_or_default();
+            fact == name.value
+        });
+        let table = table.map(|table| (&table.name.span, "a published table of this name"));
+        let event = event.map(|event| (&event.span, "an event of this name"));
+        let Some((span, label)) = table.or(event) else {
+            continue;
+        };
+        let message = format!("`{}.{}` would be the topic of two things", service.name, name.value);
+        found.push(
+            Diagnostic::error(RULE.name, message)
+                .at(service.place(&name.span, "a published stream of this name"))
+                .also(service.place(span, label))
+                .help("name the stream by one aggregate, in the singular"),
+        );
     }
 }
 

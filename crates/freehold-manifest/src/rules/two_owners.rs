@@ -1,4 +1,4 @@
-//! A table two services own.
+//! A table two services own: one of them made it.
 
 use std::collections::HashMap;
 
@@ -17,6 +17,10 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             continue;
         };
         let (first, there): (&crate::declared::DeclaredService<'_>, &crate::declared::DeclaredTable) = (first, there);
+        // Two tables of one name, each in its owner's database.
+        if [first, service].iter().all(|owner| owner.schema.table(name).is_some()) {
+            continue;
+        }
         found.push(
             Diagnostic::error(
                 RULE.name,
@@ -24,7 +28,9 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             )
             .at(service.place(&table.name.span, format!("`{}` owns it too", service.name)))
             .also(first.place(&there.name.span, format!("`{}` owns it", first.name)))
-            .help(format!("keep one owner; the other keeps a copy: `[copies.{name}]`")),
+            .help(format!(
+                "keep one owner; the other keeps a copy: `[copies.{name}]`, or makes a table of its own in its migrations"
+            )),
         );
     }
 }

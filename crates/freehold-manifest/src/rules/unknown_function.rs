@@ -13,6 +13,7 @@ pub(super) const RULE: Rule = rule!(
 );
 
 pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
+    folds(landscape, found);
     for (service, function) in landscape.functions() {
         let name = &function.name.value;
         // A name that a table has is another rule's.
@@ -34,6 +35,35 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
             }
             found.push(finding);
         }
+    }
+}
+
+/// A fold that no migration creates.
+fn folds(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
+    for (service, projection) in landscape.projections() {
+        let Some(fold) = projection.fold.as_ref().filter(|_| service.schema.complete) else {
+            continue;
+        };
+        if service.schema.functions_of(&fold.value).next().is_some() {
+            continue;
+        }
+        let created = service.schema.functions.iter().map(|sql| sql.name.name.as_str());
+        let help = match nearest(&fold.value, created) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "add `create function {}(events json)` to {}/migrations",
+                fold.value, service.name
+            ),
+        };
+        let message = format!(
+            "no migration of `{}` creates the function `{}`",
+            service.name, fold.value
+        );
+        found.push(
+            Diagnostic::error(RULE.name, message)
+                .at(service.place(&fold.span, format!("to fold `{}`", projection.name.value)))
+                .help(help),
+        );
     }
 }
 

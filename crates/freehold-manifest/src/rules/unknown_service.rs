@@ -2,7 +2,7 @@
 
 use super::Rule;
 use crate::declared::{At, DeclaredService, Span};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Place};
 use crate::landscape::{Found, Landscape};
 use crate::nearest::suggestion;
 
@@ -18,6 +18,20 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
                 &mention.to.span,
             ));
         }
+    }
+    if let Some(auth) = &landscape.system.auth
+        && landscape.is_unlisted(&auth.service.value)
+    {
+        let name = &auth.service.value;
+        let place = Place::new(landscape.system.file, &auth.service.span, "not listed in `services`");
+        found.push(
+            Diagnostic::error(
+                RULE.name,
+                format!("there is no service `{name}` that could give tokens"),
+            )
+            .at(place)
+            .maybe_help(suggestion(name, landscape.service_names(), "the services are")),
+        );
     }
     for service in &landscape.services {
         let senders = service.commands.iter().flat_map(|command| &command.from.items);

@@ -3,6 +3,7 @@
 use super::Rule;
 use crate::diagnostic::Diagnostic;
 use crate::landscape::Landscape;
+use crate::model::ServedTo;
 use crate::schema::{Rights, ViewSort};
 
 pub(super) const RULE: Rule = rule!(
@@ -25,7 +26,13 @@ pub(super) fn check(landscape: &Landscape<'_>, found: &mut Vec<Diagnostic>) {
         }
         let name = &view.name.value;
         let message = format!("the view `{name}` reads its tables with the rights of their owner");
-        let mut finding = Diagnostic::warning(RULE.name, message)
+        // Whoever has a token would see through it what others own.
+        let refused = landscape.system.auth.is_some() && view.served.value == ServedTo::SignedIn;
+        let finding = match refused {
+            true => Diagnostic::error(RULE.name, message),
+            false => Diagnostic::warning(RULE.name, message),
+        };
+        let mut finding = finding
             .also(service.place(&view.name.span, "served to clients"))
             .help(format!(
                 "write `create view {name} with (security_invoker = true) as …`, or `alter view {name} set (security_invoker = true)` in a new migration"

@@ -107,7 +107,7 @@ fn constraint_name(node: &SyntaxNode) -> Option<String> {
 }
 
 /// The columns named in a list, in order.
-pub(super) fn column_names(node: &SyntaxNode) -> Vec<String> {
+pub(crate) fn column_names(node: &SyntaxNode) -> Vec<String> {
     node.descendants()
         .filter(|n| n.kind() == SyntaxKind::COLUMN_NAME_REF)
         .map(|n| fold(&text(&n)))
@@ -115,7 +115,7 @@ pub(super) fn column_names(node: &SyntaxNode) -> Vec<String> {
 }
 
 /// A type as written: lowercase, comments gone, single spaces.
-pub(super) fn type_text(node: &SyntaxNode) -> String {
+pub(crate) fn type_text(node: &SyntaxNode) -> String {
     let mut ty = String::new();
     for token in node
         .descendants_with_tokens()
@@ -131,12 +131,12 @@ pub(super) fn type_text(node: &SyntaxNode) -> String {
 }
 
 /// The first child of that kind.
-pub(super) fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+pub(crate) fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
     node.children().find(|n| n.kind() == kind)
 }
 
 /// The text of a node without the blanks and comments around it.
-pub(super) fn text(node: &SyntaxNode) -> String {
+pub(crate) fn text(node: &SyntaxNode) -> String {
     node.descendants_with_tokens()
         .filter_map(|element| element.into_token())
         .filter(|token| !token.kind().is_trivia())
@@ -145,7 +145,7 @@ pub(super) fn text(node: &SyntaxNode) -> String {
 }
 
 /// The span of a node without the blanks and comments around it.
-pub(super) fn trimmed(node: &SyntaxNode) -> Range<usize> {
+pub(crate) fn trimmed(node: &SyntaxNode) -> Range<usize> {
     let mut tokens = node
         .descendants_with_tokens()
         .filter_map(|element| element.into_token())
@@ -160,7 +160,7 @@ pub(super) fn trimmed(node: &SyntaxNode) -> Range<usize> {
 }
 
 /// A parser's range as bytes.
-pub(super) fn span(range: impl Into<Range<u32>>) -> Range<usize> {
+pub(crate) fn span(range: impl Into<Range<u32>>) -> Range<usize> {
     let range = range.into();
     range.start as usize..range.end as usize
 }

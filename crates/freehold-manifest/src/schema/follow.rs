@@ -6,10 +6,11 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use super::columns::{self, Keys, child, column_names, text, trimmed};
 use super::names::fold;
 use super::tables::TableRole;
-use super::{Schema, SqlName, SqlPlace, SqlTable, functions, views};
+use super::{RowSecurity, Schema, SqlName, SqlPlace, SqlTable, changes, functions, policies, views};
 
 /// Applies a statement to the schema.
-pub(super) fn statement(schema: &mut Schema, file: usize, node: &SyntaxNode) {
+pub(crate) fn statement(schema: &mut Schema, file: usize, node: &SyntaxNode) {
+    changes::of_statement(schema, file, node);
     match node.kind() {
         SyntaxKind::CREATE_TABLE | SyntaxKind::CREATE_FOREIGN_TABLE => create_table(schema, file, node),
         SyntaxKind::CREATE_TABLE_AS => create_unknown(schema, file, node),
@@ -24,6 +25,9 @@ pub(super) fn statement(schema: &mut Schema, file: usize, node: &SyntaxNode) {
         SyntaxKind::CREATE_FUNCTION => functions::create(schema, file, node),
         SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_ROUTINE => functions::drop_functions(schema, node),
         SyntaxKind::ALTER_FUNCTION => functions::alter(schema, node),
+        SyntaxKind::CREATE_POLICY => policies::create(schema, node),
+        SyntaxKind::ALTER_POLICY => policies::alter(schema, node),
+        SyntaxKind::DROP_POLICY => policies::drop_policy(schema, node),
         SyntaxKind::ALTER_TABLE => alter_table(schema, file, node),
         SyntaxKind::DROP_TABLE => {
             for name in node.children().filter(|n| n.kind() == SyntaxKind::TABLE_NAME_REF) {
@@ -50,6 +54,8 @@ fn new_table(name: SqlName, node: &SyntaxNode, at: SqlPlace) -> SqlTable {
         } else {
             TableRole::Ordinary
         },
+        row_security: RowSecurity::Disabled,
+        policies: Vec::new(),
         at,
     }
 }
@@ -213,6 +219,8 @@ fn act(schema: &mut Schema, at: usize, file: usize, action: &AlterTableAction) {
                 schema.tables[at].role = TableRole::Part;
             }
         }
+        AlterTableAction::EnableRls(_) => table.row_security = RowSecurity::Enabled,
+        AlterTableAction::DisableRls(_) => table.row_security = RowSecurity::Disabled,
         AlterTableAction::InheritTable(_) | AlterTableAction::OfType(_) => table.columns_known = false,
         _ => {}
     }

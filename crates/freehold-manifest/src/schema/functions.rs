@@ -5,7 +5,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::columns::{child, text, trimmed, type_text};
 use super::names::fold;
-use super::{Schema, SqlName, SqlPlace};
+use super::{Rights, Schema, SqlName, SqlPlace};
 
 /// A function.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct SqlFunction {
     /// The types of what it takes, by one name each.
     takes: Vec<String>,
     pub(crate) caller: Caller,
+    /// With whose rights it runs.
+    pub(crate) rights: Rights,
     pub(crate) at: SqlPlace,
 }
 
@@ -60,6 +62,7 @@ pub(super) fn create(schema: &mut Schema, file: usize, node: &SyntaxNode) {
             Some("trigger" | "event_trigger") => Caller::Trigger,
             _ => Caller::Statement,
         },
+        rights: rights(node).unwrap_or(Rights::Invoker),
         at: SqlPlace {
             file,
             span: trimmed(&name_node),
@@ -101,10 +104,20 @@ pub(super) fn alter(schema: &mut Schema, node: &SyntaxNode) {
                     function.name.name = new.name;
                 }
             }
+            AlterFunctionAction::FuncOptionList(_) => function.rights = rights(node).unwrap_or(function.rights),
             AlterFunctionAction::SetSchema(_) => function.name.schema = node.children().next().map(|n| fold(&text(&n))),
             _ => {}
         }
     }
+}
+
+/// What `security …` says; none if it says nothing.
+fn rights(node: &SyntaxNode) -> Option<Rights> {
+    node.descendants().find_map(|option| match option.kind() {
+        SyntaxKind::SECURITY_DEFINER_FUNC_OPTION => Some(Rights::Owner),
+        SyntaxKind::SECURITY_INVOKER_FUNC_OPTION => Some(Rights::Invoker),
+        _ => None,
+    })
 }
 
 /// Which function a signature means; none if that cannot be told, and then nothing is done.

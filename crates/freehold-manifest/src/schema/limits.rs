@@ -10,7 +10,7 @@ const NESTING_MAX: usize = 200;
 const CHAIN_MAX: usize = 2_000;
 
 /// Why a migration is not read; none if it is.
-pub(super) fn refusal(sql: &str) -> Option<String> {
+pub(crate) fn refusal(sql: &str) -> Option<String> {
     if sql.len() > MIGRATION_BYTES_MAX {
         return Some(format!("it is longer than {} MiB", MIGRATION_BYTES_MAX >> 20));
     }

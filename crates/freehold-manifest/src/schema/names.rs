@@ -35,7 +35,7 @@ impl SqlName {
     }
 
     /// From a node that holds a dotted name and nothing else.
-    pub(super) fn of(node: &SyntaxNode) -> Option<Self> {
+    pub(crate) fn of(node: &SyntaxNode) -> Option<Self> {
         let tokens: Vec<String> = node
             .descendants_with_tokens()
             .filter_map(|element| element.into_token())
@@ -56,8 +56,26 @@ impl std::fmt::Display for SqlName {
     }
 }
 
+/// The table or view that a statement is about: the first it names, in its own schema.
+pub(crate) fn table_of(statement: &SyntaxNode) -> Option<String> {
+    let mut names = statement.descendants().filter(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::TABLE_NAME
+                | SyntaxKind::TABLE_NAME_REF
+                | SyntaxKind::RELATION_NAME_REF
+                | SyntaxKind::VIEW
+                | SyntaxKind::VIEW_REF
+        )
+    });
+    names
+        .find_map(|node| SqlName::of(&node))
+        .filter(SqlName::in_own_schema)
+        .map(|name| name.name)
+}
+
 /// An identifier as PostgreSQL stores it.
-pub(super) fn fold(written: &str) -> String {
+pub(crate) fn fold(written: &str) -> String {
     match written.strip_prefix('"') {
         Some(quoted) => quoted.strip_suffix('"').unwrap_or(quoted).replace("\"\"", "\""),
         None => written.to_lowercase(),

@@ -2,68 +2,81 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use squawk_syntax::SourceFile as Sql;
+use squawk_syntax::{Parse, SourceFile as Sql};
 
 use super::{Schema, columns, follow, limits, uses};
 use crate::diagnostic::Diagnostic;
 use crate::rules::migration_syntax;
 use crate::source::SourceFile;
+use crate::{contract, lint};
 
 /// Stack of the thread that parses, in bytes: enough for the deepest input [`limits`] lets through, even in a debug build, four times over.
 const STACK_BYTES: usize = 64 << 20;
 /// Syntax findings reported per migration: the first is the cause, the rest mostly its consequences.
 const SYNTAX_FINDINGS_MAX: usize = 3;
 
+/// The migrations of one service.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Migrations<'a> {
+    /// In order.
+    pub(crate) files: &'a [SourceFile],
+    /// Up to this number they were accepted: what is unsafe in them is done.
+    pub(crate) accepted: u64,
+}
+
 /// Reads the migrations of each service.
 ///
 /// The parser recurses, so it runs on a thread with a stack of known size. A migration it cannot read leaves its service's schema incomplete and a
 /// finding; it never takes the others down.
-pub(crate) fn read_all(services: &[&[SourceFile]]) -> (Vec<Schema>, Vec<Diagnostic>) {
+pub(crate) fn read_all(services: &[Migrations<'_>]) -> (Vec<Schema>, Vec<Diagnostic>) {
     let unread = || services.iter().map(|_| Schema::unknown()).collect();
+    let read = || services.iter().map(read).unzip::<_, _, Vec<_>, Vec<_>>();
+    match on_a_deep_stack(read) {
+        Some((schemas, found)) => (schemas, found.concat()),
+        None => (unread(), vec![migration_syntax::no_thread()]),
+    }
+}
+
+/// Runs what parses on a thread with a stack of known size; none if there is no thread, or it gave up.
+pub(crate) fn on_a_deep_stack<T: Send>(parsing: impl FnOnce() -> T + Send) -> Option<T> {
     std::thread::scope(|scope| {
-        let reading = std::thread::Builder::new()
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || {
-                services
-                    .iter()
-                    .map(|migrations| read(migrations))
-                    .unzip::<_, _, Vec<_>, Vec<_>>()
-            });
-        let Ok(reading) = reading else {
-            return (unread(), vec![migration_syntax::no_thread()]);
-        };
-        match reading.join() {
-            Ok((schemas, found)) => (schemas, found.concat()),
-            Err(_) => (unread(), vec![migration_syntax::no_thread()]),
-        }
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        thread.spawn_scoped(scope, parsing).ok()?.join().ok()
     })
 }
 
-fn read(migrations: &[SourceFile]) -> (Schema, Vec<Diagnostic>) {
+fn read(migrations: &Migrations<'_>) -> (Schema, Vec<Diagnostic>) {
     let mut schema = Schema {
         complete: true,
         ..Schema::default()
     };
     let mut found = Vec::new();
-    for (index, migration) in migrations.iter().enumerate() {
+    for (index, migration) in migrations.files.iter().enumerate() {
         if let Some(reason) = limits::refusal(&migration.text) {
             found.push(migration_syntax::refused(migration, &reason));
             schema.forget();
             continue;
         }
         let reading = catch_unwind(AssertUnwindSafe(|| {
-            found.extend(read_one(&mut schema, index, migration));
+            let parse = Sql::parse(&migration.text);
+            found.extend(read_one(&mut schema, index, migration, &parse));
+            parse
         }));
-        if reading.is_err() {
+        let Ok(parse) = reading else {
             found.push(migration_syntax::refused(migration, "the parser gave up"));
             schema.forget();
+            continue;
+        };
+        if contract::number(migration) > migrations.accepted {
+            let linting = AssertUnwindSafe(|| lint::of_migration(migration, &parse));
+            // A linter that gives up says nothing; the schema does not depend on it.
+            found.extend(catch_unwind(linting).unwrap_or_default());
         }
     }
     (schema, found)
 }
 
-fn read_one(schema: &mut Schema, index: usize, migration: &SourceFile) -> Vec<Diagnostic> {
-    let parse = Sql::parse(&migration.text);
+fn read_one(schema: &mut Schema, index: usize, migration: &SourceFile, parse: &Parse<Sql>) -> Vec<Diagnostic> {
     let root = parse.syntax_node();
     let errors = parse.errors();
     for statement in root.children() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{SqlFunction, SqlName, SqlView};
+use super::{Change, SqlFunction, SqlName, SqlView};
 
 /// A place in a service's migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct Schema {
     pub(crate) functions: Vec<SqlFunction>,
     /// Tables named by statements, views and functions.
     pub(crate) uses: Vec<TableUse>,
+    /// What statements took away or made another, in order.
+    pub(crate) changes: Vec<Change>,
     /// Every table, view and the like that ever existed here, dropped ones included.
     pub(crate) created: BTreeSet<String>,
     /// False if some of the migrations could not be read: what is absent here may exist.
@@ -42,6 +44,9 @@ pub(crate) struct SqlTable {
     pub(crate) key_name: Option<String>,
     /// Temporary tables and partitions are nobody's to declare.
     pub(crate) role: TableRole,
+    pub(crate) row_security: RowSecurity,
+    /// The names of its policies.
+    pub(crate) policies: Vec<String>,
     pub(crate) at: SqlPlace,
 }
 
@@ -52,6 +57,15 @@ pub(crate) enum TableRole {
     Ordinary,
     /// A part of another table, or gone when the migration ends.
     Part,
+}
+
+/// Whether policies say which rows are seen and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowSecurity {
+    /// They do.
+    Enabled,
+    /// All rows are.
+    Disabled,
 }
 
 /// A column.

@@ -27,10 +27,10 @@ pub(crate) enum ViewSort {
     Materialised,
 }
 
-/// With whose rights a view reads.
+/// With whose rights a view reads, or a function runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rights {
-    /// Those of whoever asks (`security_invoker`).
+    /// Those of whoever asks (`security_invoker`, `security invoker`).
     Invoker,
     /// Those of its owner.
     Owner,

@@ -92,7 +92,7 @@ create table order_items (
 create table order_history (
     order_id   bigint not null references orders,
     status     text not null,
-    changed_at timestamptz not null default now()
+    changed_at timestamptz not null default now(), primary key (order_id, changed_at)
 );
 
 create view order_totals with (security_invoker = true) as
@@ -167,6 +167,7 @@ fn service(name: &str, manifest: &str, sql: &str) -> (String, ServiceSource) {
     let source = ServiceSource {
         manifest: file(&format!("{name}/freehold.toml"), manifest),
         migrations: vec![file(&format!("{name}/migrations/0001_start.sql"), sql)],
+        contract: None,
     };
     (name.to_owned(), source)
 }

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use freehold_manifest::{Sources, read, read_service, service_names};
+use freehold_manifest::{SourceFile, Sources, locks, read, read_service, service_names};
 use proptest::prelude::*;
 
 use crate::example::{self, shop};
@@ -51,15 +51,21 @@ fn survive(sources: &Sources) {
     );
 }
 
+/// A contract of orders, which the shop keeps in part.
+const CONTRACT: &str = "service = \"order\"\nmigration = 1\nevents = [\"order.placed\", \"order.gone\"]\n\
+    [payloads.\"order.placed\"]\nid = \"int8 not null\"\n[commands]\n\"order.expire\" = [\"order\"]\n\
+    [tables.orders]\nkey = [\"id\"]\n[tables.orders.columns]\nid = \"bigint not null\"\nstatus = \"varchar(9)\"\n";
+
 /// Which text of the shop is broken.
 #[derive(Debug, Clone, Copy)]
 enum Target {
     System,
     Manifest,
     Migration,
+    Contract,
 }
 
-const TARGETS: [Target; 3] = [Target::System, Target::Manifest, Target::Migration];
+const TARGETS: [Target; 4] = [Target::System, Target::Manifest, Target::Migration, Target::Contract];
 
 fn with_text(target: Target, text: &str) -> Sources {
     let mut sources = shop();
@@ -68,6 +74,12 @@ fn with_text(target: Target, text: &str) -> Sources {
         Target::System => sources.system.text = text.to_owned(),
         Target::Manifest => order.manifest.text = text.to_owned(),
         Target::Migration => order.migrations[0].text = text.to_owned(),
+        Target::Contract => {
+            order.contract = Some(SourceFile {
+                path: "order/contract.toml".to_owned(),
+                text: text.to_owned(),
+            });
+        }
     }
     sources
 }
@@ -77,6 +89,7 @@ fn original(target: Target) -> &'static str {
         Target::System => example::SYSTEM,
         Target::Manifest => example::ORDER,
         Target::Migration => example::ORDER_SQL,
+        Target::Contract => CONTRACT,
     }
 }
 
@@ -153,7 +166,10 @@ proptest! {
 
     #[test]
     fn any_words_of_sql_are_survived(words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 1..60)) {
-        survive(&with_text(Target::Migration, &words.join(" ")));
+        let sources = with_text(Target::Migration, &words.join(" "));
+        survive(&sources);
+        let order = &sources.services["order"].migrations;
+        prop_assert_eq!(locks::of_migrations(order).len(), order.len());
     }
 }
 

@@ -228,8 +228,15 @@ rule_test!(a_name_is_not_taken, "reserved-name", |shop: &mut Sources| {
 
 rule_test!(a_table_has_one_owner, "two-owners", |shop: &mut Sources| {
     append(shop, USER, "\n[owns.orders]\n");
-    append(shop, USER_SQL, "create table orders (id int primary key);");
 });
+
+#[test]
+fn tables_of_one_name_may_stand_in_two_databases() {
+    let mut shop = shop();
+    append(&mut shop, USER, "\n[owns.orders]\n");
+    append(&mut shop, USER_SQL, "create table orders (id int primary key);");
+    assert!(read(&shop).diagnostics.is_empty(), "{}", report(&shop));
+}
 
 rule_test!(an_owned_table_is_created, "missing-table", |shop: &mut Sources| {
     append(shop, USER, "\n[owns.addresses]\n");
@@ -266,7 +273,7 @@ rule_test!(
         append(
             shop,
             ORDER_SQL,
-            "create table sales (p int, n text, updated_at timestamptz);\nalter table order_history add column by int;",
+            "create table sales (p int primary key, n text, updated_at timestamptz);\nalter table order_history add column by int;",
         );
     }
 );

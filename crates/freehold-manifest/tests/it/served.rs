@@ -1,6 +1,6 @@
 //! Views, functions and `[api]`: what is served besides tables, read from the manifest and followed through the migrations.
 
-use freehold_manifest::model::{Api, Function, Limits, Link, Service, View};
+use freehold_manifest::model::{Api, Function, Limits, Link, ServedTo, Service, View};
 use freehold_manifest::{SourceFile, Sources, read, read_service};
 
 use crate::example::{append, replace, report, shop};
@@ -81,6 +81,7 @@ fn views_functions_and_limits_read_as_declared() {
                 to: "id".into(),
             }],
             hidden: vec!["rank".into()],
+            served: ServedTo::SignedIn,
         }]
     );
     assert_eq!(
@@ -88,6 +89,7 @@ fn views_functions_and_limits_read_as_declared() {
         [Function {
             name: "search_orders".into(),
             summary: "Orders by a word of their status.".into(),
+            served: ServedTo::SignedIn,
         }]
     );
     let limits = Limits {

@@ -7,12 +7,15 @@ use freehold_manifest::{Diagnostic, Severity, rules};
 use serde_json::json;
 
 use super::Where;
+use crate::contracts;
 use crate::folder::Folder;
 use crate::migrate;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   freehold check systems/shop
+  freehold check systems/shop --deny-warnings
+  freehold check systems/shop --accept
   freehold check --explain two-owners
   freehold check systems/shop --json | jq '.findings[].rule'")]
 pub(super) struct Check {
@@ -21,6 +24,12 @@ pub(super) struct Check {
     /// Print for programs
     #[arg(long)]
     json: bool,
+    /// End with 1 for warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Write what each service promises others into its contract.toml
+    #[arg(long, conflicts_with_all = ["json", "explain"])]
+    accept: bool,
     /// Explain a rule, or list all with `--explain list`
     #[arg(long, value_name = "RULE")]
     explain: Option<String>,
@@ -31,9 +40,25 @@ impl Check {
         if let Some(rule) = &self.explain {
             return explain(rule);
         }
-        let folder = Folder::read(&self.place.system)?;
+        let mut folder = Folder::read(&self.place.system)?;
+        if self.accept {
+            let accepted = contracts::accept(&folder)?;
+            for file in &accepted.written {
+                super::paint::done(&format!("{file}: written; commit it"));
+            }
+            for service in &accepted.refused {
+                super::paint::trouble(&format!(
+                    "{service}: its contract stays as it was; settle what is found first"
+                ));
+            }
+            if accepted.stands() {
+                super::paint::note("every contract states what is published; nothing to write");
+            }
+            folder = Folder::read(&self.place.system)?;
+        }
         let refused = refused(&folder);
-        let ok = folder.checked.system.is_some() && refused.is_empty();
+        let warned = self.deny_warnings && !folder.checked.diagnostics.is_empty();
+        let ok = folder.checked.system.is_some() && refused.is_empty() && !warned;
         if self.json {
             let findings = folder.checked.diagnostics.iter().map(as_json);
             let findings: Vec<_> = findings.chain(refused.iter().map(refusal_as_json)).collect();
@@ -44,6 +69,9 @@ impl Check {
             print(&folder);
             for refusal in &refused {
                 super::paint::trouble(&refusal.to_string());
+            }
+            if warned {
+                super::paint::trouble("a warning stands against it, and --deny-warnings was given");
             }
             if let Some(system) = folder.checked.system.as_ref().filter(|_| ok) {
                 let tables: usize = system.services.iter().map(|s| s.owns.len()).sum();

@@ -21,6 +21,7 @@ use crate::migrate::{self, Progress, State, To, Version};
   freehold migrate systems/shop
   freehold migrate systems/shop --service order --to 2
   freehold migrate systems/shop --dry-run
+  freehold migrate plan systems/shop
   freehold migrate status systems/shop
   freehold migrate new add_gift_notes --service order systems/shop"
 )]
@@ -33,6 +34,8 @@ pub(super) struct Migrate {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Show what the pending migrations lock, and who hears of it
+    Plan(super::plan::Plan),
     /// List every migration and whether it was applied
     Status(Status),
     /// Begin a new migration file
@@ -81,6 +84,7 @@ impl Migrate {
     pub(super) async fn run(self) -> Result<ExitCode> {
         match self.verb {
             Some(Verb::Status(status)) => status.run().await,
+            Some(Verb::Plan(plan)) => plan.run().await,
             Some(Verb::New(new)) => new.run(),
             None => self.apply.run().await,
         }
@@ -114,11 +118,11 @@ impl Apply {
                     return Ok(ExitCode::SUCCESS);
                 }
                 ground.provision().await?;
-                let Migrated { applied, failed } = all(ground, &folder, &services, to).await;
+                let Migrated { applied, stopped } = all(ground, &folder, &services, to).await;
                 if applied > 0 && running {
                     paint::note("services that run see new tables and columns when they are started again");
                 }
-                if failed > 0 {
+                if !stopped.is_empty() {
                     return Ok(ExitCode::from(1));
                 }
                 if to == To::Latest && self.service.is_none() {
@@ -136,7 +140,7 @@ pub(super) struct Migrated {
     /// Files that were applied.
     pub(super) applied: usize,
     /// Services that were not migrated to the end.
-    pub(super) failed: usize,
+    pub(super) stopped: Vec<String>,
 }
 
 /// Migrates each service; a failure is printed and the others go on.
@@ -163,13 +167,31 @@ pub(super) async fn all(ground: &Ground, folder: &Folder, services: &[&Service],
                 paint::done(&format!("{}: {files} applied, now at version {at}", service.name));
             }
             Err(error) => {
-                outcome.failed += 1;
+                outcome.stopped.push(service.name.clone());
                 paint::trouble(&format!("{}: not migrated to the end", service.name));
                 paint::error(&error);
             }
         }
     }
+    if !outcome.stopped.is_empty() {
+        paint::note(&remaining(services, &outcome.stopped));
+    }
     outcome
+}
+
+/// What is left to do after a run that did not end well.
+fn remaining(services: &[&Service], stopped: &[String]) -> String {
+    let done = services.iter().map(|service| service.name.clone());
+    let done: Vec<String> = done.filter(|name| !stopped.contains(name)).collect();
+    let done = match done.as_slice() {
+        [] => "no service".to_owned(),
+        done => done.join(", "),
+    };
+    format!(
+        "migrated to the end: {done}; not: {}. Correct what is said above and run the same command again: what is applied is not \
+         applied again, the rest is taken up where it stopped",
+        stopped.join(", ")
+    )
 }
 
 /// Says what the manifest changed.
@@ -293,7 +315,7 @@ fn word(state: State) -> &'static str {
     }
 }
 
-fn chosen<'s>(system: &'s System, name: Option<&str>) -> Result<Vec<&'s Service>> {
+pub(super) fn chosen<'s>(system: &'s System, name: Option<&str>) -> Result<Vec<&'s Service>> {
     let Some(name) = name else {
         return Ok(system.services.iter().collect());
     };

@@ -6,11 +6,15 @@ mod borrowed;
 mod check;
 mod completions;
 mod crash;
+mod docs;
 mod down;
 mod events;
+mod history;
 mod interrupts;
 mod migrate;
 mod paint;
+mod plan;
+mod projections;
 mod provision;
 mod rebuild;
 mod sagas;
@@ -62,6 +66,8 @@ enum Verb {
     Provision(provision::Provision),
     /// Apply the services' migrations
     Migrate(migrate::Migrate),
+    /// Write a system's documents: who owns what, events, diagrams
+    Docs(docs::Docs),
     /// Run one service
     Serve(serve::Serve),
     /// Attack what must hold and report what gave way
@@ -75,6 +81,9 @@ enum Verb {
     /// Look at sagas, and help those that are stuck
     #[command(subcommand)]
     Sagas(sagas::Sagas),
+    /// Look at projections, and fold one anew
+    #[command(subcommand)]
+    Projections(projections::Projections),
     /// Print a completion script for your shell
     Completions(completions::Completions),
 }
@@ -119,11 +128,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Verb::Check(verb) => verb.run(),
             Verb::Provision(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
+            Verb::Docs(verb) => verb.run(),
             Verb::Serve(verb) => verb.run().await,
             Verb::Verify(verb) => verb.run().await,
             Verb::Rebuild(verb) => verb.run().await,
             Verb::Events(verb) => verb.run().await,
             Verb::Sagas(verb) => verb.run().await,
+            Verb::Projections(verb) => verb.run().await,
             Verb::Completions(verb) => verb.run(),
         }
     });

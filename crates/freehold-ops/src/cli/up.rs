@@ -12,6 +12,7 @@ use super::interrupts::Interrupts;
 use super::{Where, paint};
 use crate::folder::Folder;
 use crate::ground::{self, Ground};
+use crate::history::witness;
 use crate::migrate::To;
 use crate::postgres::{Lock, Stop};
 use crate::program;
@@ -88,12 +89,15 @@ impl Up {
     ) -> Result<ExitCode> {
         let program = std::env::current_exe().context("cannot find this program's own file")?;
         let mut supervisor = Supervisor::start(ground, program, folder.path.clone())?;
+        let state = folder.state();
+        let witness = witness::keep(ground, &state);
         let outcome = tokio::select! {
             outcome = self.work(&mut supervisor, ground, begun) => outcome,
             () = interrupts.next() => {
                 paint::note("stopping");
                 Ok(ExitCode::SUCCESS)
             }
+            () = witness => Ok(ExitCode::SUCCESS),
         };
         tokio::select! {
             () = supervisor.stop() => {}
@@ -153,7 +157,11 @@ async fn prepare(folder: &Folder, ground: &mut Ground) -> Result<Prepared> {
     }
     super::provision::report(&ground.provision().await?);
     let services: Vec<_> = ground.system.services.iter().collect();
-    if super::migrate::all(ground, folder, &services, To::Latest).await.failed > 0 {
+    if !super::migrate::all(ground, folder, &services, To::Latest)
+        .await
+        .stopped
+        .is_empty()
+    {
         paint::note("the other services' databases are migrated; nothing was started");
         return Ok(Prepared::NotMigrated);
     }

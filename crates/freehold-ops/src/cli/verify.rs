@@ -14,6 +14,8 @@ use crate::isolation::{self, Matrix};
 pub(super) enum Verify {
     /// Attack every service's data with every other service's credentials
     Isolation(Isolation),
+    /// Look for alterations of append-only rows, histories and logs
+    History(super::history::History),
     /// Break a system at work, at random, and say what was lost, doubled, out of order or stuck
     Crash(super::crash::Crash),
 }
@@ -38,6 +40,7 @@ impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Isolation(isolation) => isolation.run().await,
+            Self::History(history) => history.run().await,
             Self::Crash(crash) => crash.run().await,
         }
     }

@@ -13,7 +13,7 @@ use crate::ground::Ground;
 use crate::secrets::Login;
 
 /// The newest of the library's tables that the operator's verbs read: without it the installation is of an older release.
-const NEWEST_TABLE: &str = "saga_definition";
+const NEWEST_TABLE: &str = "kept";
 
 /// One service's database, entered by one of the service's roles.
 #[derive(Debug)]

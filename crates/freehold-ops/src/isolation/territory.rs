@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
 
 /// The library's tables that only its functions may write.
-const GUARDED: [&str; 7] = [
+const GUARDED: [&str; 14] = [
     "outbox",
     "log",
     "log_head",
@@ -17,6 +17,13 @@ const GUARDED: [&str; 7] = [
     "key_version",
     "event_type",
     "sent_type",
+    "stream",
+    "stream_event",
+    "stream_head",
+    "stream_order",
+    "stream_type",
+    "stream_waiting",
+    "checkpoint",
 ];
 /// The library's tables that a service adds to and never changes: what was done, for whoever asks later.
 const STORIES: [&str; 3] = ["obeyed", "saga_history", "skipped"];

@@ -19,6 +19,7 @@ mod history;
 mod session;
 // the run
 mod apply;
+mod outlook;
 mod preview;
 mod run;
 // what went wrong
@@ -30,6 +31,7 @@ pub use create::create;
 pub use error::Error;
 pub use fault::{Fault, Kept, Spot};
 pub use file::{File, Mode, Version};
+pub use outlook::{Outlook, hearing, outlook};
 pub use plan::plan;
 pub use preview::{Preview, Row, State, dry_run, status};
 pub use session::Target;

@@ -15,6 +15,7 @@ mod access;
 mod databases;
 mod roles;
 mod schemas;
+mod subject;
 // what is found
 mod notes;
 mod server;

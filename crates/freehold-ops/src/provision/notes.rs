@@ -99,7 +99,7 @@ async fn left_schemas(session: &Session<'_>, database: &Database, prefix: &str) 
     let mut found = session.texts(&database.name, &query).await?;
     found.retain(|name| {
         let mut services = database.services.iter();
-        !services.any(|n| n.schema == *name || n.freehold == *name)
+        !services.any(|n| [&n.schema, &n.freehold, &n.shadow].contains(&name))
     });
     let place = |name| format!("schema {name} in database {}", database.name);
     Ok(found.into_iter().map(place).collect())

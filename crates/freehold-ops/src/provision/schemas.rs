@@ -7,15 +7,29 @@
 use super::databases::Database;
 use super::sql::{identifier, literal};
 use super::statement::Statement;
+use super::subject;
 use freehold_manifest::model::Placement;
 use freehold_manifest::names::Names;
 
 /// The shared schema of placement `schema`, where the dispatcher stands.
-const SHARED: &str = "freehold";
+pub(super) const SHARED: &str = "freehold";
 
-/// `freehold.emit` for everyone in a shared database: finds the caller's own `emit` by the name it logged in with.
-/// `session_user` cannot be changed by `SET ROLE`, and the caller's own rights decide whether it may call that `emit`.
-const DISPATCHER: &str = "
+/// A function of the library for everyone in a shared database: it finds the caller's own by the name it logged in with.
+/// `session_user` cannot be changed by `SET ROLE`, and the caller's own rights decide whether it may call that.
+struct Dispatcher {
+    name: &'static str,
+    parameters: &'static str,
+    /// The parameters' types, as they name the function.
+    types: &'static str,
+    body: &'static str,
+}
+
+const DISPATCHERS: [Dispatcher; 2] = [
+    Dispatcher {
+        name: "emit",
+        parameters: "type text, key text, payload json",
+        types: "text, text, json",
+        body: "
 declare
   prefix constant text := regexp_replace(session_user, '_(app|migrator|owner|reader)$', '');
   emitted bigint;
@@ -25,7 +39,25 @@ begin
   using type, key, payload;
   return emitted;
 end
-";
+",
+    },
+    Dispatcher {
+        name: "append",
+        parameters: "stream text, key text, expected bigint, event text, body json, schema integer default 1",
+        types: "text, text, bigint, text, json, integer",
+        body: "
+declare
+  prefix constant text := regexp_replace(session_user, '_(app|migrator|owner|reader)$', '');
+  appended bigint;
+begin
+  execute format('select %I.append($1, $2, $3, $4, $5, $6)', prefix || '_freehold')
+  into appended
+  using stream, key, expected, event, body, schema;
+  return appended;
+end
+",
+    },
+];
 
 /// Everything inside one database, in order.
 pub(super) fn of_database(database: &Database, placement: Placement) -> Vec<Statement> {
@@ -36,15 +68,19 @@ pub(super) fn of_database(database: &Database, placement: Placement) -> Vec<Stat
     for names in &database.services {
         wanted.extend(of_service(names));
     }
-    if placement == Placement::Schema {
-        wanted.extend(shared(&database.services));
+    match placement {
+        Placement::Server | Placement::Database => wanted.extend(subject::of(&database.owner)),
+        Placement::Schema => {
+            wanted.extend(shared(&database.services));
+            wanted.extend(subject::shared(&database.services));
+        }
     }
     wanted
 }
 
 fn of_service(names: &Names) -> Vec<Statement> {
     let mut wanted = Vec::new();
-    for schema in [&names.schema, &names.freehold] {
+    for schema in [&names.schema, &names.freehold, &names.shadow] {
         wanted.extend(owned(schema, &names.owner));
         wanted.extend([&names.app, &names.reader].into_iter().map(|role| usage(schema, role)));
     }
@@ -98,60 +134,74 @@ fn defaults(owner: &str) -> Vec<Statement> {
     .collect()
 }
 
-/// The dispatcher and who may call it: those who may emit.
+/// The dispatchers and who may call them: those who may emit and append.
 fn shared(services: &[Names]) -> Vec<Statement> {
     let schema = identifier(SHARED);
     let callers: Vec<&str> = services
         .iter()
         .flat_map(|n| [n.owner.as_str(), n.migrator.as_str(), n.app.as_str()])
         .collect();
-    let is_dispatcher = |condition: &str| {
-        format!(
-            "exists (select from pg_proc p where p.pronamespace = (select oid from pg_namespace where nspname = {}) \
-             and p.proname = 'emit' and {condition})",
-            literal(SHARED)
-        )
-    };
     let mut wanted = vec![
         Statement::new(
             format!("create schema if not exists {schema} authorization current_user"),
             schema_is(SHARED, "true"),
         ),
         without_public(SHARED),
+    ];
+    for dispatcher in &DISPATCHERS {
+        wanted.extend(dispatched(dispatcher, &callers));
+    }
+    wanted.extend(callers.iter().map(|role| usage(SHARED, role)));
+    wanted
+}
+
+fn dispatched(dispatcher: &Dispatcher, callers: &[&str]) -> Vec<Statement> {
+    let Dispatcher {
+        name,
+        parameters,
+        types,
+        body,
+    } = dispatcher;
+    let schema = identifier(SHARED);
+    let is = |condition: &str| {
+        format!(
+            "exists (select from pg_proc p where p.pronamespace = (select oid from pg_namespace where nspname = {}) \
+             and p.proname = {} and {condition})",
+            literal(SHARED),
+            literal(name)
+        )
+    };
+    let mut wanted = vec![
         Statement::new(
             format!(
-                "create or replace function {schema}.emit(type text, key text, payload json)\n\
-                 returns bigint\nlanguage plpgsql\nsecurity invoker\nset search_path = pg_catalog, pg_temp\nas $${DISPATCHER}$$"
+                "create or replace function {schema}.{name}({parameters})\n\
+                 returns bigint\nlanguage plpgsql\nsecurity invoker\nset search_path = pg_catalog, pg_temp\nas $${body}$$"
             ),
-            is_dispatcher(&format!(
+            is(&format!(
                 "p.prosrc = {} and not p.prosecdef and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)",
-                literal(DISPATCHER)
+                literal(body)
             )),
         ),
         Statement::new(
-            format!("revoke all on function {schema}.emit(text, text, json) from public"),
-            is_dispatcher(
+            format!("revoke all on function {schema}.{name}({types}) from public"),
+            is(
                 "not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0)",
             ),
         ),
     ];
-    for role in callers {
-        wanted.push(Statement::new(
-            format!(
-                "grant execute on function {schema}.emit(text, text, json) to {}",
-                identifier(role)
-            ),
-            is_dispatcher(&format!(
+    wanted.extend(callers.iter().map(|role| {
+        Statement::new(
+            format!("grant execute on function {schema}.{name}({types}) to {}", identifier(role)),
+            is(&format!(
                 "exists (select from aclexplode(p.proacl) a where a.grantee = (select oid from pg_roles where rolname = {}))",
                 literal(role)
             )),
-        ));
-        wanted.push(usage(SHARED, role));
-    }
+        )
+    }));
     wanted
 }
 
-fn usage(schema: &str, role: &str) -> Statement {
+pub(super) fn usage(schema: &str, role: &str) -> Statement {
     Statement::new(
         format!("grant usage on schema {} to {}", identifier(schema), identifier(role)),
         schema_is(

@@ -96,7 +96,7 @@ pub(super) async fn on_database(
         .collect())
 }
 
-/// Privileges inside a service's two schemas that belong to another service, to PUBLIC on tables, or that let a role
+/// Privileges inside a service's schemas that belong to another service, to PUBLIC on tables, or that let a role
 /// other than the owner create.
 pub(super) async fn in_database(
     session: &Session<'_>,
@@ -104,7 +104,7 @@ pub(super) async fn in_database(
     names: &Names,
     all: &[Names],
 ) -> Result<Vec<Statement>, Error> {
-    let schemas = literals(&[&names.schema, &names.freehold]);
+    let schemas = literals(&[&names.schema, &names.freehold, &names.shadow]);
     let own = literals(&roles(std::slice::from_ref(names)));
     let others: Vec<&str> = roles(all)
         .into_iter()

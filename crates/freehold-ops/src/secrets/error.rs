@@ -17,6 +17,14 @@ pub enum Error {
         /// The variable that would be used.
         variable: String,
     },
+    /// The service's own key is neither in the file nor in the environment.
+    #[error("service {service} has no key: run `freehold provision` here, or set {variable}")]
+    NoKey {
+        /// The service.
+        service: String,
+        /// The variable that would be used.
+        variable: String,
+    },
     /// Others may read the file.
     #[error(
         "secrets file {} may be read by others (mode {mode:o}): run `chmod 600` on it; if others did read it, delete it and run `freehold provision` for new secrets",

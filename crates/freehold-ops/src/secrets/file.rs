@@ -29,6 +29,7 @@ pub(super) struct Stored {
     migrator: Option<String>,
     app: Option<String>,
     reader: Option<String>,
+    pub(super) key: Option<String>,
     #[serde(default)]
     pub(super) feed: StoredFeed,
     /// Entries of others, kept as they are.
@@ -57,7 +58,10 @@ impl Stored {
         .filter(|password| !password.is_empty())
     }
 
-    pub(super) fn fill_passwords(&mut self) -> Result<(), Error> {
+    pub(super) fn fill(&mut self) -> Result<(), Error> {
+        if self.key.as_ref().is_none_or(String::is_empty) {
+            self.key = Some(Secret::generate()?.expose().to_owned());
+        }
         for login in Login::ALL {
             if self.password(login).is_some() {
                 continue;

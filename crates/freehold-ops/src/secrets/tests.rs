@@ -15,6 +15,8 @@ fn service(name: &str, hears: &[&str]) -> Service {
         sends: Vec::new(),
         views: Vec::new(),
         functions: Vec::new(),
+        streams: Vec::new(),
+        projections: Vec::new(),
         api: freehold_manifest::model::Api::default(),
         commands: Vec::new(),
         owns: Vec::new(),
@@ -44,6 +46,7 @@ fn shop(services: Vec<Service>) -> System {
         },
         transport: Transport::Feed,
         workload: None,
+        auth: None,
     }
 }
 
@@ -65,6 +68,8 @@ fn a_pair_of_services_shares_one_token_and_a_second_run_keeps_everything() -> Do
     assert!(first["order"].feed().accepts.is_empty());
     let text = fs::read_to_string(path_of(dir.path(), "order"))?;
     let second = ensure_with(&system, dir.path(), &no_environment)?;
+    assert_eq!(first["order"].key()?, second["order"].key()?);
+    assert_ne!(first["order"].key()?, first["user"].key()?);
     assert_eq!(text, fs::read_to_string(path_of(dir.path(), "order"))?);
     assert_eq!(
         first["order"].password(Login::App)?,
@@ -159,6 +164,7 @@ fn nothing_shows_a_secret() -> Done {
     let shown = format!("{secrets:?}");
     for known in secrets.values() {
         assert!(!shown.contains(known.password(Login::App)?.expose()));
+        assert!(!shown.contains(known.key()?.expose()));
         for token in known.feed().accepts.values() {
             assert!(!shown.contains(token.expose()));
         }

@@ -65,14 +65,14 @@ impl Drop for Shared {
 }
 
 /// A service with a database and a folder of migrations of its own.
-struct Service {
+pub(crate) struct Service {
     shared: Arc<Shared>,
     folder: tempfile::TempDir,
     target: Target,
 }
 
 impl Service {
-    async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let shared = Shared::get().await?;
         let database = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
@@ -118,7 +118,7 @@ impl Service {
         migrate::apply(&self.target, &self.files()?, to, &Limits::default(), &mut |_| {}).await
     }
 
-    async fn client(&self) -> Result<Client> {
+    pub(crate) async fn client(&self) -> Result<Client> {
         let database = self.target.config.get_dbname().unwrap_or_default();
         connect(&self.shared.server.admin_config(database)).await
     }

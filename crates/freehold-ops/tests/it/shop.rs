@@ -1,7 +1,7 @@
 //! A small shop on private servers: three services, a few tables made by hand, stand-ins for the library's.
 
 use freehold_manifest::model::{
-    Copy, Mode, Placement, Postgres, Service, System, Table, TableName, Transport, Unguarded,
+    Copy, History, Mode, Placement, Postgres, Service, System, Table, TableName, Transport, Unguarded,
 };
 use freehold_manifest::names::Names;
 use freehold_ops::postgres::{AccessRule, Server};
@@ -164,6 +164,7 @@ pub(crate) fn system(placement: Placement) -> System {
         postgres: Postgres { placement, url: None },
         transport: Transport::Feed,
         workload: None,
+        auth: None,
     }
 }
 
@@ -179,6 +180,8 @@ pub(crate) fn service(name: &str, owns: &[(&str, Mode)], copies: &[(&str, &str)]
         sends: Vec::new(),
         views: Vec::new(),
         functions: Vec::new(),
+        streams: Vec::new(),
+        projections: Vec::new(),
         api: freehold_manifest::model::Api::default(),
         commands: Vec::new(),
         owns: owns
@@ -193,6 +196,8 @@ pub(crate) fn service(name: &str, owns: &[(&str, Mode)], copies: &[(&str, &str)]
                 publishes: Vec::new(),
                 hidden: Vec::new(),
                 unguarded: Unguarded::Allowed,
+                served: freehold_manifest::model::ServedTo::SignedIn,
+                history: History::None,
             })
             .collect(),
         copies: copies
@@ -244,7 +249,7 @@ fn migration(service: &Service, names: &Names) -> String {
     let copies = service.copies.iter().map(|c| (&c.name, "select"));
     let owned = service.owns.iter().map(|t| {
         let rights = match t.mode {
-            Mode::ReadWrite => "select, insert, update, delete",
+            Mode::ReadWrite | Mode::Projection => "select, insert, update, delete",
             Mode::AppendOnly => "select, insert",
         };
         (&t.name, rights)

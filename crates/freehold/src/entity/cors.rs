@@ -21,7 +21,7 @@ const READ: &str = "Accept, Accept-Profile, Apikey, Authorization, Content-Profi
 
 /// What the API answers beyond the headers that every page may read.
 const ANSWERED: &str = "Allow, Content-Location, Content-Range, ETag, Freehold-Position, Freehold-Rows-Limit, \
-                        Idempotency-Replayed, Link, Location, Preference-Applied, Range-Unit, Retry-After";
+                        Idempotency-Replayed, Link, Location, Preference-Applied, Range-Unit, Retry-After, WWW-Authenticate";
 
 /// Seconds a browser may remember a preflight's answer: the most that Chrome keeps it.
 const REMEMBERED_S: HeaderValue = HeaderValue::from_static("7200");

@@ -12,8 +12,11 @@ use super::fault::{self, Fault};
 use super::limits::{ANSWER_BYTES_MAX, POOL_WAIT_MAX};
 use super::problem::Problem;
 use super::session::{Ending, Session};
-use super::shapes::{How, Shapes, send};
+use super::shapes::{How, Shapes, send, send_under};
 use super::sql::Statement;
+use crate::access::Subject;
+use crate::pg::ident;
+use crate::{plant, trace};
 
 /// What a statement brought back.
 #[derive(Debug)]
@@ -68,6 +71,41 @@ pub(super) struct Runner<'r> {
     pub(super) shapes: &'r Shapes,
     pub(super) deadline: Instant,
     pub(super) on: On<'r>,
+    pub(super) who: Who<'r>,
+}
+
+/// Who is asking, as far as policies are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who<'r> {
+    /// Nobody was asked: the system has no `[auth]`, or no policy is concerned.
+    Unasked,
+    /// Somebody without a token.
+    Nobody,
+    /// The subject of a token.
+    Subject(&'r Subject),
+}
+
+impl Who<'_> {
+    /// What begins a transaction in which policies see them; none where a statement needs no transaction for that.
+    ///
+    /// For this transaction only: whoever uses the connection next has none.
+    pub(super) fn begin(self) -> Option<String> {
+        match self {
+            Self::Subject(_) if plant::is("subject-not-set") => None,
+            Self::Subject(subject) if plant::is("subject-outlives-transaction") => {
+                Some(subject.set().replace("set local", "begin; set"))
+            }
+            Self::Subject(subject) => Some(match trace::current() {
+                Some(trace) => format!(
+                    "begin; {}; set local fh.traceparent = {}",
+                    subject.set(),
+                    ident::literal(&trace)
+                ),
+                None => format!("begin; {}", subject.set()),
+            }),
+            Self::Unasked | Self::Nobody => None,
+        }
+    }
 }
 
 /// What a statement runs on.
@@ -81,12 +119,13 @@ pub(super) enum On<'r> {
 
 impl<'r> Runner<'r> {
     /// Runs statements on any connection, until `deadline`.
-    pub(super) fn new(pool: &'r Pool, shapes: &'r Shapes, deadline: Instant) -> Self {
+    pub(super) fn new(pool: &'r Pool, shapes: &'r Shapes, deadline: Instant, who: Who<'r>) -> Self {
         Self {
             pool,
             shapes,
             deadline,
             on: On::Pool,
+            who,
         }
     }
 
@@ -119,13 +158,20 @@ impl<'r> Runner<'r> {
             return session.run(statement, how).await;
         }
         let mut attempts = Attempts::new();
+        let begin = self.who.begin();
         loop {
             let connection = Connection::new(self.connect().await?);
             if if_lost == Repeat::Safe {
                 // Who has gone needs no answer; a write is carried out all the same.
                 connection.hold();
             }
-            let sent = send(connection.client()?, statement, how);
+            let client = connection.client()?;
+            let sent = async {
+                match &begin {
+                    Some(begin) => send_under(client, begin, statement, how).await,
+                    None => send(client, statement, how).await,
+                }
+            };
             let error = match timeout_at(self.deadline, sent).await {
                 Ok(Ok(outcome)) => {
                     connection.give_back();

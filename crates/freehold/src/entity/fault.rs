@@ -107,6 +107,7 @@ fn describe(db: &DbError, table: &Served, tables: &Tables) -> Problem {
         SqlState::UNIQUE_VIOLATION | SqlState::EXCLUSION_VIOLATION => {
             refuse(StatusCode::CONFLICT, "already-exists", db, table, tables)
         }
+        SqlState::FOREIGN_KEY_VIOLATION if table.guarded => in_one_shape(db),
         SqlState::FOREIGN_KEY_VIOLATION => refuse(StatusCode::CONFLICT, "reference", db, table, tables),
         SqlState::CHECK_VIOLATION => refuse(StatusCode::BAD_REQUEST, "rule", db, table, tables),
         SqlState::NOT_NULL_VIOLATION => {
@@ -130,6 +131,7 @@ fn describe(db: &DbError, table: &Served, tables: &Tables) -> Problem {
             let message = format!("changing the row of `{name}` sets off another change of the same row");
             plain(StatusCode::CONFLICT, "triggered-change", db, message)
         }
+        SqlState::INSUFFICIENT_PRIVILEGE if is_of_policy(db) => by_policy(db),
         SqlState::INSUFFICIENT_PRIVILEGE => plain(StatusCode::FORBIDDEN, "forbidden", db, "this is not permitted"),
         SqlState::LOCK_NOT_AVAILABLE => {
             let problem = Problem::unavailable("locked", code.code(), "another write holds the row");
@@ -234,6 +236,9 @@ fn own(db: &DbError, table: &Served) -> Problem {
         "FH003" => plain(StatusCode::FORBIDDEN, "truncate-refused", db, message),
         "FH006" => Problem::unavailable("recovering", code, message),
         "FH007" => Problem::unavailable("copy-empty", code, message),
+        "FH020" => plain(StatusCode::CONFLICT, "stale-version", db, message),
+        "FH022" => plain(StatusCode::NOT_FOUND, "no-version", db, message),
+        "FH021" => plain(StatusCode::PRECONDITION_FAILED, "version-mismatch", db, message),
         "FH001" => plain(StatusCode::UNPROCESSABLE_ENTITY, "unknown-reference", db, message),
         "FH004" => plain(StatusCode::UNPROCESSABLE_ENTITY, "key-changed", db, message),
         "FH005" => plain(StatusCode::UNPROCESSABLE_ENTITY, "event-refused", db, message),
@@ -269,6 +274,23 @@ fn refuse(status: StatusCode, kind: &'static str, db: &DbError, table: &Served, 
         problem = problem.with_member("table", of);
     }
     problem
+}
+
+/// Whether a policy refused the row; its message is in the server's language, the routine is not.
+fn is_of_policy(db: &DbError) -> bool {
+    db.routine() == Some("ExecWithCheckOptions")
+}
+
+/// A row that no policy allows to be written: as it would be, or because a row of its key is somebody else's.
+fn by_policy(db: &DbError) -> Problem {
+    let message = "a policy does not allow this row to be written";
+    plain(StatusCode::FORBIDDEN, "refused-by-policy", db, message)
+}
+
+/// A foreign key's refusal where policies hide rows: which key it was would tell whether the row is hidden or not there.
+fn in_one_shape(db: &DbError) -> Problem {
+    let message = "a row that this one refers to is not there, or others refer to this one";
+    plain(StatusCode::CONFLICT, "reference", db, message)
 }
 
 /// Raised in PL/pgSQL, not found by the server itself.

@@ -10,25 +10,37 @@ use freehold_manifest::model::Mode;
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::execute::Runner;
+use super::execute::{Runner, Who};
 use super::problem::{Problem, nearest};
 use super::query::{self, Query};
 use super::read::{Reading, Source as From};
 use super::receive::{Asked, receive};
 use super::table::{Served, Source};
-use super::{Surface, fault, insert, manner, read, remove, rpc, update, upsert};
+use super::{Entrance, Surface, fault, gate, insert, manner, read, remove, rpc, update, upsert};
+use crate::access::refusal;
 
 /// Answers one request; every refusal is a problem document.
-pub(super) async fn answer(State(surface): State<Arc<Surface>>, request: Request) -> Response<Body> {
-    let answer = respond(&surface, request).await;
+pub(super) async fn answer(State(entrance): State<Arc<Entrance>>, request: Request) -> Response<Body> {
+    let answer = respond(&entrance, request).await;
     answer.unwrap_or_else(Problem::into_answer).map(Body::from)
 }
 
-async fn respond(surface: &Surface, request: Request) -> Result<Answer, Problem> {
+async fn respond(entrance: &Entrance, request: Request) -> Result<Answer, Problem> {
+    let asker = match entrance.ask(request.headers()).await {
+        Ok(asker) => asker,
+        Err(problem) => {
+            refusal::note(&problem, Who::Nobody, request.method(), request.uri().path());
+            // Nobody's body is kept.
+            gate::discard(request.into_body());
+            return Err(problem);
+        }
+    };
+    let (surface, who) = entrance.admit(&asker);
     let deadline = Instant::now() + Duration::from_millis(surface.limits.statement_ms);
     let asked = receive(request, &surface.limits, deadline).await?;
-    let runner = Runner::new(&surface.pool, &surface.shapes, deadline);
-    manner::answer(surface, runner, &asked).await
+    let runner = Runner::new(&surface.pool, &surface.shapes, deadline, who);
+    let done = manner::answer(surface, runner, &asked).await;
+    done.inspect_err(|problem| refusal::note(problem, who, &asked.method, &asked.path))
 }
 
 /// What a write needs beside its table.
@@ -57,7 +69,7 @@ pub(super) async fn perform(surface: &Surface, runner: Runner<'_>, asked: &Asked
         };
         return rpc::call(asked, &name).await;
     }
-    let table = find(surface, &asked.path)?;
+    let table = find(surface, runner.who, &asked.path)?;
     if asked.method == Method::OPTIONS {
         let mut response = super::answer::empty(StatusCode::OK);
         response.headers_mut().insert(header::ALLOW, table.allow());
@@ -95,10 +107,14 @@ pub(super) async fn perform(surface: &Surface, runner: Runner<'_>, asked: &Asked
     }
 }
 
-fn find<'s>(surface: &'s Surface, path: &str) -> Result<&'s Served, Problem> {
+fn find<'s>(surface: &'s Surface, who: Who<'_>, path: &str) -> Result<&'s Served, Problem> {
     let name = path.strip_prefix('/').unwrap_or(path);
     let decoded = decode(name)?;
     surface.tables.get(decoded.as_ref()).ok_or_else(|| {
+        if who == Who::Nobody {
+            // Whether there is such a table is not said either.
+            return refusal::no_token();
+        }
         let message = format!("this service owns no table `{decoded}`");
         let problem = Problem::new(StatusCode::NOT_FOUND, "unknown-table", "PGRST205", message);
         match nearest(&decoded, surface.tables.keys().map(String::as_str)) {
@@ -138,10 +154,11 @@ fn permit(method: &Method, table: &Served) -> Result<(), Problem> {
     let changes = [Method::PATCH, Method::PUT, Method::DELETE].contains(method);
     let reads = [Method::GET, Method::HEAD].contains(method);
     if table.source == Source::Derived && !reads {
-        return Err(fault::not_allowed(
-            table.allow(),
-            format!("`{name}` is a view: it is read"),
-        ));
+        return Err(fault::not_allowed(table.allow(), format!("`{name}` is read only")));
+    }
+    if table.entry.mode == Mode::Projection && !reads {
+        let message = format!("`{name}` is a projection: it is written by what happens");
+        return Err(fault::not_allowed(table.allow(), message));
     }
     if changes && table.entry.mode == Mode::AppendOnly {
         let message = format!("`{name}` is append-only: its rows are written once");

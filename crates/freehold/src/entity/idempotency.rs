@@ -10,7 +10,7 @@
 //! insert into freehold.idempotency …; commit                                  one round trip
 //! ```
 //!
-//! Who asks is not a part of what is compared: there is one client, whoever reaches the service.
+//! A key is its sender's: the same text in the request of another subject is another key.
 
 mod key;
 mod stored;
@@ -44,7 +44,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// 409 while the same key is at work, 422 for a key that was used for another request, 422 for an answer that is too
 /// large to be stored, and whatever the write itself is refused for; nothing is carried out then.
 pub(super) async fn once(task: &Task<'_>, runner: Runner<'_>, key: &Key) -> Result<Answer, Problem> {
-    let fingerprint = fingerprint(task.asked);
+    let key = &key.of_whom(runner.who);
+    let fingerprint = fingerprint(task.asked, runner.who);
     let done = runner.transaction(Ending::CommitRepeatable, |within| {
         Box::pin(async move {
             let runner = within.runner;

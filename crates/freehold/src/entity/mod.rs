@@ -59,7 +59,7 @@ mod upsert;
 mod answer;
 mod attempts;
 mod connection;
-mod execute;
+pub(crate) mod execute;
 mod fault;
 mod session;
 mod shapes;
@@ -75,12 +75,17 @@ mod never_panic;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::routing::any;
 use deadpool_postgres::Pool;
 use freehold_manifest::model::{Limits, Service};
 use tokio::sync::Notify;
 
+use crate::access::{Access, Subject};
 use crate::pg::catalog::Catalog;
+use execute::Who;
+use problem::Problem;
+use table::Audience;
 
 pub use idempotency::forget;
 
@@ -99,15 +104,55 @@ pub struct Api {
     pub written: Arc<Notify>,
 }
 
-/// What every request shares.
+/// What every request of an audience shares.
 struct Surface {
     tables: table::Tables,
     functions: rpc::Functions,
     limits: Limits,
     pool: Pool,
-    shapes: shapes::Shapes,
+    shapes: Arc<shapes::Shapes>,
     keys: idempotency::Keys,
     written: Arc<Notify>,
+}
+
+/// Where a request comes in, and is told apart by who sent it.
+struct Entrance {
+    /// All that is served to anybody at all.
+    whole: Surface,
+    /// Who verifies tokens, and what is there without one; none where nobody is asked.
+    asks: Option<(Access, Surface)>,
+}
+
+/// Who sent a request.
+enum Asker {
+    Unasked,
+    Nobody,
+    Subject(Subject),
+}
+
+impl Entrance {
+    /// Finds out who is asking.
+    ///
+    /// # Errors
+    /// A 401 for a token that is not valid, a 503 while that cannot be told.
+    async fn ask(&self, headers: &HeaderMap) -> Result<Asker, Problem> {
+        let Some((access, _)) = &self.asks else {
+            return Ok(Asker::Unasked);
+        };
+        Ok(match access.subject(headers).await? {
+            Some(subject) => Asker::Subject(subject),
+            None => Asker::Nobody,
+        })
+    }
+
+    /// What they may ask for. Nobody does not know of what is not public: it cannot be embedded, or named, either.
+    fn admit<'e>(&'e self, asker: &'e Asker) -> (&'e Surface, Who<'e>) {
+        match (asker, &self.asks) {
+            (Asker::Subject(subject), _) => (&self.whole, Who::Subject(subject)),
+            (Asker::Nobody, Some((_, public))) => (public, Who::Nobody),
+            (Asker::Nobody | Asker::Unasked, _) => (&self.whole, Who::Unasked),
+        }
+    }
 }
 
 /// Wakes the sequencer when a write is over, however it ended: a wake-up too many costs a look, one too few a delay.
@@ -124,17 +169,35 @@ impl Drop for Wake<'_> {
 /// Paths of one segment that are no table answer 404 with the nearest name; a fixed path beside it (`/metrics`) in the
 /// router this one is merged into goes first. An owned table that the catalog does not have is not served, and logged.
 pub fn router(api: Api) -> Router {
-    let surface = Surface {
-        tables: table::assemble(&api.service, &api.catalog),
-        functions: rpc::assemble(&api.service, &api.catalog),
+    let whole = surface(&api, Audience::SignedIn, Arc::default());
+    routes(Entrance { whole, asks: None })
+}
+
+/// As [`router`], for a service that asks who is asking.
+pub(crate) fn asking(api: Api, access: Access) -> Router {
+    let whole = surface(&api, Audience::SignedIn, Arc::default());
+    let public = surface(&api, Audience::Anybody, Arc::clone(&whole.shapes));
+    routes(Entrance {
+        whole,
+        asks: Some((access, public)),
+    })
+}
+
+fn surface(api: &Api, audience: Audience, shapes: Arc<shapes::Shapes>) -> Surface {
+    Surface {
+        tables: table::assemble(&api.service, &api.catalog, audience),
+        functions: rpc::assemble(&api.service, &api.catalog, audience),
         limits: api.service.api.limits.clone(),
-        pool: api.pool,
-        shapes: shapes::Shapes::default(),
+        pool: api.pool.clone(),
+        shapes,
         keys: idempotency::Keys::of(&api.freehold),
-        written: api.written,
-    };
+        written: Arc::clone(&api.written),
+    }
+}
+
+fn routes(entrance: Entrance) -> Router {
     Router::new()
         .route("/{table}", any(http::answer))
         .route("/rpc/{function}", any(http::answer))
-        .with_state(Arc::new(surface))
+        .with_state(Arc::new(entrance))
 }

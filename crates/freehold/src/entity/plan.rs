@@ -6,7 +6,7 @@ use freehold_manifest::model::Limits;
 use super::headers::Form;
 use super::problem::Problem;
 use super::query::{self, Aggregate, Arrow, Chosen, Embed, Field, Item, Key, Query, Rows, Shape};
-use super::relate::{self, Relationship};
+use super::relate::{self, Relationship, Way};
 use super::table::{Arity, NO_COLUMN, Served, Tables};
 use super::types;
 use crate::pg::catalog::Column;
@@ -77,6 +77,12 @@ impl Node<'_> {
     /// Whether rows are gathered into groups.
     pub(super) fn is_grouped(&self) -> bool {
         self.outputs.iter().any(|o| o.is_aggregated())
+    }
+
+    /// Whether which rows there are depends on who is asking.
+    pub(super) fn is_guarded(&self) -> bool {
+        let through = |child: &Child<'_>| matches!(&child.relationship.way, Way::Through { via, .. } if via.guarded);
+        self.table.guarded || self.children.iter().any(|c| through(c) || c.node.is_guarded())
     }
 
     /// The child that a filter or an order names.

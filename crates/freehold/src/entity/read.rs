@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use super::answer::{self, Answer, Exact, Extent};
 use super::change::check_affected;
 use super::count;
-use super::execute::{Outcome, Runner, Then};
+use super::execute::{Outcome, Runner, Then, Who};
 use super::filter::{Glue, pinned, push_where};
 use super::form;
 use super::guard::{Tags, etag, if_none_match};
@@ -88,6 +88,14 @@ impl Source<'_> {
 }
 
 impl Reading<'_> {
+    /// Without a word about who is asking, where no policy asks for it: one statement then, and no transaction around it.
+    fn needed_by(mut self, node: &Node<'_>) -> Self {
+        if matches!(self.source, Source::Table) && !node.is_guarded() {
+            self.runner.who = Who::Unasked;
+        }
+        self
+    }
+
     /// What of `Prefer` is carried out.
     fn carried(&self) -> &'static [Preference] {
         match self.source {
@@ -119,6 +127,7 @@ pub(super) async fn rows(reading: Reading<'_>) -> Result<Answer, Problem> {
         (_, form) => form,
     };
     let node = plan(reading.tables, reading.table, reading.query, reading.limits, form)?;
+    let reading = reading.needed_by(&node);
     let window = window(reading.method, reading.headers, &reading.query.rows, reading.limits)?;
     let plain = !node.is_grouped() && reading.query.after.is_none() && matches!(reading.source, Source::Table);
     if plain && pinned(reading.table, &reading.query.rows.filters).is_some() {

@@ -113,8 +113,9 @@ fn candidates<'t>(tables: &'t Tables, from: &'t Served, target: &str, hint: Opti
     if let Some(to) = tables.get(target) {
         found.extend(direct(tables, from, to));
         found.extend(through(tables, from, to));
-        if let Some(hint) = hint {
-            found.retain(|r| r.fits(hint));
+        match hint {
+            Some(hint) => found.retain(|r| r.fits(hint)),
+            None => drop_wider(&mut found),
         }
         // A table that refers to itself: its name means the rows below, as the column means the one above.
         if found.len() > 1 && std::ptr::eq(from, to) {
@@ -126,6 +127,23 @@ fn candidates<'t>(tables: &'t Tables, from: &'t Served, target: &str, hint: Opti
         found.extend(edges(tables, from).filter(named).map(to_one));
     }
     found
+}
+
+/// Drops foreign keys that hold another one within them: `(note_id, owner_id)` beside `note_id` relates the same rows.
+fn drop_wider(found: &mut Vec<Relationship<'_>>) {
+    let known = found.clone();
+    found.retain(|r| {
+        let Way::Direct(pairs) = &r.way else {
+            return true;
+        };
+        let is_within = |other: &Relationship<'_>| match &other.way {
+            Way::Direct(others) => {
+                other.direction == r.direction && others.len() < pairs.len() && others.iter().all(|p| pairs.contains(p))
+            }
+            Way::Through { .. } => false,
+        };
+        !known.iter().any(is_within)
+    });
 }
 
 fn to_one(edge: Edge<'_>) -> Relationship<'_> {

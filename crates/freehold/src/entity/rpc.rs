@@ -13,14 +13,15 @@ use serde_json::value::RawValue;
 
 use super::answer::{self, Answer, Extent};
 use super::body::{self, Document, Fields};
-use super::execute::Runner;
+use super::execute::{Runner, Who};
 use super::headers::{CALL, Content, Form, accepted, accepted_of_value, content, preferences};
 use super::problem::{Problem, nearest};
 use super::query::{self, Query};
 use super::read::{self, Reading, Source};
 use super::sql::{Param, Statement};
-use super::table::{Served, Tables, derived, listed};
+use super::table::{Audience, Served, Tables, derived, listed};
 use super::{Surface, Wake, fault, pairs};
+use crate::access::refusal;
 use crate::pg::catalog::{Argument, Catalog, FunctionShape, Kind, Returns, RowShape, TableShape, Volatility};
 use crate::pg::ident;
 
@@ -63,9 +64,9 @@ enum Given {
 
 /// Brings the manifest and the catalog together; a listed function that the server does not have is left out with a
 /// warning.
-pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Functions {
+pub(super) fn assemble(service: &Service, catalog: &Catalog, audience: Audience) -> Functions {
     let mut served = Functions::new();
-    for listed in &service.functions {
+    for listed in service.functions.iter().filter(|f| audience.includes(f.served)) {
         let Some(overloads) = catalog.functions.get(&listed.name) else {
             tracing::warn!(
                 function = listed.name,
@@ -74,7 +75,7 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Functions {
             continue;
         };
         let overloads = overloads.iter().map(|shape| Overload {
-            own: own_rows(shape, catalog),
+            own: own_rows(shape, service, catalog),
             shape: shape.clone(),
         });
         served.insert(listed.name.clone(), overloads.collect());
@@ -82,7 +83,7 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Functions {
     served
 }
 
-fn own_rows(function: &FunctionShape, catalog: &Catalog) -> Served {
+fn own_rows(function: &FunctionShape, service: &Service, catalog: &Catalog) -> Served {
     let none = RowShape {
         of: None,
         columns: Vec::new(),
@@ -99,7 +100,11 @@ fn own_rows(function: &FunctionShape, catalog: &Catalog) -> Served {
         columns: known.map_or_else(|| rows.columns.clone(), |table| table.columns.clone()),
         ..TableShape::default()
     };
-    derived(shape, Vec::new())
+    // Rows of a table that is not served itself keep to themselves what it hides.
+    let hidden = of
+        .and_then(|name| service.table(name))
+        .map(|table| table.hidden.clone());
+    derived(shape, hidden.unwrap_or_default())
 }
 
 impl Overload {
@@ -171,7 +176,7 @@ pub(super) async fn call(asked: Asked<'_>, name: &str) -> Result<Answer, Problem
         headers,
         ..
     } = asked;
-    let overloads = surface.functions.get(name).ok_or_else(|| unknown(surface, name))?;
+    let overloads = surface.functions.get(name).ok_or_else(|| unknown(&asked, name))?;
     if method == Method::OPTIONS {
         let mut response = answer::empty(StatusCode::OK);
         let allow = allow(overloads);
@@ -229,7 +234,11 @@ fn allow(overloads: &[Overload]) -> HeaderValue {
     })
 }
 
-fn unknown(surface: &Surface, name: &str) -> Problem {
+fn unknown(asked: &Asked<'_>, name: &str) -> Problem {
+    if asked.runner.who == Who::Nobody {
+        return refusal::no_token();
+    }
+    let surface = asked.surface;
     let message = format!("this service serves no function `{name}`");
     let problem = Problem::new(StatusCode::NOT_FOUND, "unknown-function", "PGRST202", message);
     match nearest(name, surface.functions.keys().map(String::as_str)) {

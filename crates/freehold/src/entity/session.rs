@@ -3,6 +3,7 @@
 //! Whoever opened the transaction ends it, and begins again from the start when a race was lost in it; what runs within
 //! does neither.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +14,7 @@ use tokio_postgres::types::ToSql;
 
 use super::attempts::{Attempts, Cause, Repeat};
 use super::connection::Connection;
-use super::execute::{On, Outcome, Runner};
+use super::execute::{On, Outcome, Runner, Who};
 use super::fault::{self, Fault};
 use super::limits::CANCEL_TIME_MAX;
 use super::shapes::{How, send};
@@ -67,7 +68,7 @@ impl<'w> Runner<'w> {
             Ending::Commit | Ending::Rollback => Unknown::Told,
         };
         loop {
-            let session = Session::new(self.connect().await?);
+            let session = Session::new(self.connect().await?, self.who);
             let within = Within {
                 runner: Runner {
                     on: On::Session(&session),
@@ -119,6 +120,7 @@ enum Unknown {
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
+    begin: Cow<'static, str>,
     failure: Mutex<Option<Failure>>,
     last: Mutex<Option<Last>>,
 }
@@ -159,9 +161,10 @@ impl Failure {
 }
 
 impl Session {
-    fn new(client: Object) -> Self {
+    fn new(client: Object, who: Who<'_>) -> Self {
         Self {
             connection: Connection::new(client),
+            begin: who.begin().map_or(Cow::Borrowed("begin"), Cow::Owned),
             failure: Mutex::new(None),
             last: Mutex::new(None),
         }
@@ -183,7 +186,7 @@ impl Session {
         let done = if self.connection.hold() {
             work(client).await
         } else {
-            let (begun, done) = tokio::join!(biased; client.batch_execute("begin"), work(client));
+            let (begun, done) = tokio::join!(biased; client.batch_execute(&self.begin), work(client));
             begun.and(done)
         };
         done.map_err(|error| self.failed(error, Stage::Within))

@@ -72,13 +72,52 @@ impl Shapes {
 
 /// Sends one statement and reads what it brings back.
 pub(super) async fn send(client: &Object, statement: &Statement, how: How) -> Result<Outcome, tokio_postgres::Error> {
+    let prepared = prepare(client, statement, how).await?;
+    go(client, statement, prepared.as_ref()).await
+}
+
+/// Sends one statement as a transaction that begins with `begin`, in one round trip. If it fails, the commit of a failed transaction
+/// is a rollback.
+pub(super) async fn send_under(
+    client: &Object,
+    begin: &str,
+    statement: &Statement,
+    how: How,
+) -> Result<Outcome, tokio_postgres::Error> {
+    // Before anything is sent: from then on nothing may wait for an answer, so that whoever gives up leaves no open transaction.
+    let prepared = prepare(client, statement, how).await?;
+    let (begun, done, committed) = tokio::join!(
+        biased;
+        client.batch_execute(begin),
+        go(client, statement, prepared.as_ref()),
+        client.batch_execute("commit"),
+    );
+    begun?;
+    let outcome = done?;
+    committed?;
+    Ok(outcome)
+}
+
+async fn prepare(
+    client: &Object,
+    statement: &Statement,
+    how: How,
+) -> Result<Option<tokio_postgres::Statement>, tokio_postgres::Error> {
+    match how {
+        How::Prepared => client.prepare_cached(&statement.sql).await.map(Some),
+        How::Once => Ok(None),
+    }
+}
+
+async fn go(
+    client: &Object,
+    statement: &Statement,
+    prepared: Option<&tokio_postgres::Statement>,
+) -> Result<Outcome, tokio_postgres::Error> {
     let params = &statement.params;
-    let stream = match how {
-        How::Prepared => {
-            let prepared = client.prepare_cached(&statement.sql).await?;
-            client.query_raw(&prepared, params.iter()).await?
-        }
-        How::Once => {
+    let stream = match prepared {
+        Some(prepared) => client.query_raw(prepared, params.iter()).await?,
+        None => {
             let typed = params.iter().map(|p| (p, p.sql_type()));
             let typed: Vec<(_, Type)> = typed.collect();
             client.query_typed_raw(&statement.sql, typed).await?

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, StatusCode};
-use freehold_manifest::model::{Mode, Refresh, Service, Table, Unguarded, View};
+use freehold_manifest::model::{History, Mode, Refresh, ServedTo, Service, Table, Unguarded, View};
 
 use super::problem::{Problem, nearest};
 use crate::pg::catalog::{Catalog, Column, ForeignKey, TableShape};
@@ -27,6 +27,27 @@ pub(super) struct Served {
     pub(super) children: Vec<Child>,
     /// Whether the service publishes anything: then a write tells its transaction.
     pub(super) speaks: bool,
+    /// Whether which rows it has depends on who is asking.
+    pub(super) guarded: bool,
+}
+
+/// Whose requests are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Those of everybody, with a token or without.
+    Anybody,
+    /// Those of whoever has a token; of all, where nobody is asked for one.
+    SignedIn,
+}
+
+impl Audience {
+    /// Whether something of this manifest is theirs to ask for.
+    pub(super) fn includes(self, served: ServedTo) -> bool {
+        match self {
+            Self::Anybody => served == ServedTo::Anybody,
+            Self::SignedIn => served != ServedTo::Nobody,
+        }
+    }
 }
 
 /// The served tables by name.
@@ -37,7 +58,7 @@ pub(super) type Tables = BTreeMap<String, Served>;
 pub(super) enum Source {
     /// An owned table.
     Table,
-    /// A view, or the rows of a function: they are read.
+    /// A view, a companion, or the rows of a function: they are read.
     Derived,
 }
 
@@ -143,6 +164,7 @@ impl Served {
         HeaderValue::from_static(match self.entry.mode {
             Mode::ReadWrite => "OPTIONS, GET, HEAD, POST, PATCH, PUT, DELETE",
             Mode::AppendOnly => "OPTIONS, GET, HEAD, POST",
+            Mode::Projection => "OPTIONS, GET, HEAD",
         })
     }
 }
@@ -153,11 +175,13 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-/// Brings the manifest and the catalog together; an owned table that the server does not have is left out with a warning.
-pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
+/// Brings the manifest and the catalog together, as far as it is served to `audience`; an owned table that the server does not have
+/// is left out with a warning.
+pub(super) fn assemble(service: &Service, catalog: &Catalog, audience: Audience) -> Tables {
     let mut served = Tables::new();
     let speaks = !service.publishes.is_empty() || service.owns.iter().any(|t| !t.publishes.is_empty());
-    for entry in &service.owns {
+    let owned = || service.owns.iter().filter(|t| audience.includes(t.served));
+    for entry in owned() {
         let Some(shape) = catalog.tables.get(&entry.name) else {
             tracing::warn!(
                 table = entry.name,
@@ -165,24 +189,26 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
             );
             continue;
         };
-        let children = service
-            .owns
-            .iter()
+        let children = owned()
             .filter(|t| t.within.as_deref() == Some(entry.name.as_str()))
             .filter_map(|t| catalog.tables.get(&t.name))
             .map(|child| adopt(shape, child))
             .collect();
         let table = Served {
-            shape: shape.clone(),
+            shape: with_table(shape, &entry.history, catalog),
             entry: entry.clone(),
-            source: Source::Table,
+            source: match entry.history {
+                History::Of(_) => Source::Derived,
+                History::None | History::Kept => Source::Table,
+            },
             qualified: ident::qualified(&shape.schema, &shape.name),
             children,
             speaks,
+            guarded: shape.row_security,
         };
         served.insert(entry.name.clone(), table);
     }
-    for view in &service.views {
+    for view in service.views.iter().filter(|v| audience.includes(v.served)) {
         match catalog.views.get(&view.name) {
             Some(shape) => drop(served.insert(view.name.clone(), of_view(view, shape))),
             None => tracing::warn!(
@@ -192,6 +218,22 @@ pub(super) fn assemble(service: &Service, catalog: &Catalog) -> Tables {
         }
     }
     served
+}
+
+/// A companion's rows belong to the row whose versions they are, though it may be gone: a foreign key without the constraint.
+fn with_table(shape: &TableShape, history: &History, catalog: &Catalog) -> TableShape {
+    let mut shape = shape.clone();
+    if let History::Of(table) = history
+        && let Some(of) = catalog.tables.get(table)
+    {
+        shape.foreign_keys.push(ForeignKey {
+            name: format!("{}_of", shape.name),
+            columns: of.key.clone(),
+            to: table.clone(),
+            to_columns: of.key.clone(),
+        });
+    }
+    shape
 }
 
 /// A view, with the key and the links that the manifest gives it.
@@ -226,9 +268,13 @@ pub(super) fn derived(shape: TableShape, hidden: Vec<String>) -> Served {
             publishes: Vec::new(),
             hidden,
             unguarded: Unguarded::Allowed,
+            served: ServedTo::SignedIn,
+            history: History::None,
         },
         children: Vec::new(),
         speaks: false,
+        // What it reads is not known here.
+        guarded: true,
         shape,
     }
 }

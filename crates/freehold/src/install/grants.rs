@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use freehold_manifest::model::{Mode, Service};
+use freehold_manifest::model::{History, Mode, Service};
 use freehold_manifest::names::Names;
 use tokio_postgres::Client;
 
@@ -10,7 +10,9 @@ use super::derived;
 use crate::pg::ident;
 
 /// The library's functions that a service process calls; what they touch is written by nobody else.
-const CALLED_BY_APP: [&str; 10] = [
+const CALLED_BY_APP: &[&str] = &[
+    "subject()",
+    "is_service()",
     "emit(text, text, json)",
     "hold_lease(text, text, integer)",
     "sequence(integer)",
@@ -21,10 +23,22 @@ const CALLED_BY_APP: [&str; 10] = [
     "send(text, text, text, json)",
     "keep_saga(uuid, text, json, json, text, text[], text[], text[], integer[], text[], text[], text[], text[], text[], text[], bigint[], text, text[], text[])",
     "answer(uuid, text, text, text, text, json, text, uuid, text, text)",
+    "append(text, text, bigint, text[], integer[], json[])",
+    "append(text, text, bigint, text, json, integer)",
+    "order_events(integer)",
+    "events_of(text, bigint, bigint)",
+    "events_between(text, bigint, bigint)",
+    "head_of(text)",
+    "take_checkpoint(text, text)",
+    "move_checkpoint(text, text, bigint, bigint)",
+    "halt_projection(text, text)",
+    "projection_lock(text)",
+    "begin_rebuild(text)",
+    "end_rebuild(text, bigint)",
 ];
 
 /// What handlers, sagas and requests keep: the service's own bookkeeping, which nobody outside it relies on.
-const KEPT_BY_APP: [(&str, &str); 9] = [
+const KEPT_BY_APP: &[(&str, &str)] = &[
     ("obeyed", "insert"),
     ("parked_key", "insert, update, delete"),
     ("parked", "insert, delete"),
@@ -34,6 +48,9 @@ const KEPT_BY_APP: [(&str, &str); 9] = [
     ("saga_history", "insert"),
     ("saga_definition", "insert, update"),
     ("idempotency", "insert, delete"),
+    ("sessions_ended", "insert, update, delete"),
+    ("stream_snapshot", "insert, update"),
+    ("witness", "insert"),
 ];
 
 /// Whether the application role and the reader may use every view and function of the service's schema, and nobody else
@@ -82,7 +99,9 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
     );
     for table in &service.owns {
         let may = match table.mode {
-            Mode::ReadWrite => "select, insert, update, delete",
+            _ if matches!(table.history, History::Of(_)) => "select",
+            // A projection is written by the fold, which is the service's own.
+            Mode::ReadWrite | Mode::Projection => "select, insert, update, delete",
             Mode::AppendOnly => "select, insert",
         };
         let on = ident::qualified(&names.schema, &table.name);
@@ -99,6 +118,11 @@ pub(super) fn install(service: &Service, names: &Names) -> String {
     for function in CALLED_BY_APP {
         let _ = writeln!(sql, "grant execute on function freehold.{function} to {app};");
     }
+    // Policies that the service wrote for everybody are asked for the reader too.
+    let _ = writeln!(
+        sql,
+        "grant execute on function freehold.subject(), freehold.is_service() to {reader};"
+    );
     for (table, may) in KEPT_BY_APP {
         let _ = writeln!(sql, "grant {may} on freehold.{table} to {app};");
     }

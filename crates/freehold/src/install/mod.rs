@@ -6,34 +6,50 @@
 
 use std::borrow::Cow;
 
-use freehold_manifest::model::Service;
+use freehold_manifest::model::{Auth, Service};
 use freehold_manifest::names::Names;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
+pub mod chain;
 mod contract;
 mod copies;
 mod grants;
+mod history;
+mod policies;
 mod publish;
 mod refs;
 mod rows;
 mod served;
+mod streams;
+mod walls;
 
 pub use contract::{Contract, contract};
 pub(crate) use publish::object;
+pub use walls::{Wall, walls};
 
 use crate::error::Error;
 use crate::pg::{catalog, ident};
 
 /// The library's own tables and functions, in the order they build on each other.
-const BASE: [&str; 6] = [
-    include_str!("../../sql/1_outbox.sql"),
-    include_str!("../../sql/2_log.sql"),
-    include_str!("../../sql/3_copy.sql"),
-    include_str!("../../sql/4_handlers.sql"),
-    include_str!("../../sql/5_sagas.sql"),
-    include_str!("../../sql/6_requests.sql"),
+const BASE: &[&str] = &[
+    SUBJECT,
+    include_str!("../../sql/01_outbox.sql"),
+    include_str!("../../sql/02_log.sql"),
+    include_str!("../../sql/03_copy.sql"),
+    include_str!("../../sql/04_handlers.sql"),
+    include_str!("../../sql/05_sagas.sql"),
+    include_str!("../../sql/06_requests.sql"),
+    include_str!("../../sql/07_access.sql"),
+    include_str!("../../sql/08_streams.sql"),
+    include_str!("../../sql/09_projections.sql"),
+    include_str!("../../sql/10_rebuilds.sql"),
+    include_str!("../../sql/11_history.sql"),
 ];
+
+/// `freehold.subject()` and `freehold.is_service()`, which policies name: whoever makes the schema `freehold` makes them, before the
+/// service's first migration.
+pub const SUBJECT: &str = include_str!("../../sql/00_subject.sql");
 
 /// Bytes that PostgreSQL keeps of a name.
 const NAME_MAX: usize = 63;
@@ -42,13 +58,14 @@ const NAME_MAX: usize = 63;
 const DIGEST: usize = 8;
 
 /// How values are shown in messages and keys.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 7] = [
     "datestyle = 'ISO, MDY'",
     "intervalstyle = postgres",
     "timezone = 'UTC'",
     "extra_float_digits = 1",
     "bytea_output = hex",
     "xmloption = content",
+    "lc_monetary = 'C'",
 ];
 
 /// Whether an installation changed anything.
@@ -69,6 +86,8 @@ pub struct Installation<'a> {
     pub names: &'a Names,
     /// What the owners of its copies publish.
     pub contracts: &'a [Contract],
+    /// Who gives the tokens that the service asks for; none if it asks nobody.
+    pub auth: Option<&'a Auth>,
 }
 
 impl Installation<'_> {
@@ -105,21 +124,30 @@ impl Installation<'_> {
             )
             .await?;
         // Columns first: the rest is written from the catalog that has them.
-        let columns = rows::missing_columns(self.service, &self.shapes(client).await?, self.names)?;
+        let shapes = self.shapes(client).await?;
+        let mut columns = rows::missing_columns(self.service, &shapes, self.names)?;
+        columns += &history::companions(self.service, &shapes)?;
         client.batch_execute(&columns).await?;
+        client
+            .batch_execute(&history::row_security(self.service, &shapes))
+            .await?;
         let shapes = self.shapes(client).await?;
         let script = self.script(&shapes)?;
         served::check_comparable(client, self.service, self.names).await?;
+        policies::check(client, self.service, self.names, self.auth).await?;
+        streams::check(client, self.service, self.names).await?;
         // The library's own part too: a newer release installs itself.
-        let whole = BASE.iter().copied().chain([script.as_str()]);
+        let tables = self.tables(client).await?;
+        let whole = BASE.iter().copied().chain([script.as_str(), tables.as_str()]);
         let fingerprint = hex::encode(whole.fold(Sha256::new(), Sha256::chain_update).finalize());
         let same = columns.is_empty() && self.installed(client).await?.as_deref() == Some(&*fingerprint);
-        if same && grants::are_whole(client, self.names).await? {
+        if same && grants::are_whole(client, self.names).await? && policies::are_whole(client, self.names).await? {
             return Ok(Outcome::Unchanged);
         }
         for base in BASE {
             client.batch_execute(&self.place(base)).await?;
         }
+        history::must_go_on(client, self.service, self.names).await?;
         self.drop_stale(client).await?;
         client.batch_execute(&script).await?;
         let keep = format!(
@@ -141,13 +169,18 @@ impl Installation<'_> {
         for table in &self.service.owns {
             let shape = rows::shape_of(shapes, self.service, &table.name)?;
             script += &rows::triggers(table, shape);
+            script += &chain::triggers(self.service, table, shape)?;
             script += &publish::triggers(self.service, table, shape)?;
+            script += &history::triggers(self.service, table, shape)?;
             script += &refs::triggers(self.service, table, shape, self.contracts)?;
         }
         script += &copies::install(self.service, self.names, self.contracts, shapes)?;
         script += &refs::dangling_view(self.service, shapes, self.contracts)?;
         script += &publish::event_types(self.service);
+        script += &policies::install(self.names);
+        script += &policies::issuer(self.auth);
         script += &grants::install(self.service, self.names);
+        script += &streams::install(self.service, self.names);
         Ok(self.place(&script).into_owned())
     }
 
@@ -158,6 +191,22 @@ impl Installation<'_> {
 
     async fn shapes(&self, client: &Client) -> Result<catalog::Catalog, Error> {
         Ok(catalog::read_within(client, &self.names.schema).await?)
+    }
+
+    /// Which tables the manifest's names mean: one that a migration drops and makes anew has lost its triggers.
+    async fn tables(&self, client: &Client) -> Result<String, Error> {
+        let names: Vec<&str> = self.service.owns.iter().map(|table| table.name.as_str()).collect();
+        let row = client
+            .query_one(
+                "select coalesce(string_agg(c.oid::text, ' ' order by c.relname), '')
+                   from pg_class c
+                   join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = $1
+                    and c.relname = any ($2::text[])",
+                &[&self.names.schema, &names],
+            )
+            .await?;
+        Ok(row.get(0))
     }
 
     async fn installed(&self, client: &Client) -> Result<Option<String>, Error> {
@@ -176,11 +225,19 @@ impl Installation<'_> {
         Ok(row.map(|r| r.get(0)))
     }
 
-    /// Drops every trigger an earlier installation made; the script makes the ones that are wanted.
+    /// Drops every trigger and policy an earlier installation made; the script makes the ones that are wanted.
     async fn drop_stale(&self, client: &Client) -> Result<(), Error> {
         let rows = client
             .query(
-                "select c.relname::text, t.tgname::text
+                "select 'policy', c.relname::text, p.polname::text
+                   from pg_policy p
+                   join pg_class c on c.oid = p.polrelid
+                   join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = $1
+                    and p.polname like 'freehold\\_%'
+                    and p.polname <> 'freehold_history'
+                  union all
+                 select 'trigger', c.relname::text, t.tgname::text
                    from pg_trigger t
                    join pg_class c on c.oid = t.tgrelid
                    join pg_namespace n on n.oid = c.relnamespace
@@ -193,9 +250,9 @@ impl Installation<'_> {
         let drops: String = rows
             .iter()
             .map(|row| {
-                let (table, trigger): (&str, &str) = (row.get(0), row.get(1));
+                let (what, table, name): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
                 let table = ident::qualified(&self.names.schema, table);
-                format!("drop trigger {} on {table};\n", ident::quote(trigger))
+                format!("drop {what} {} on {table};\n", ident::quote(name))
             })
             .collect();
         client.batch_execute(&drops).await?;
@@ -204,7 +261,7 @@ impl Installation<'_> {
 }
 
 /// The text by which a row of this table is known outside: its key as text, or a JSON array of several.
-fn key_text(row: &str, key: &[String]) -> String {
+pub(crate) fn key_text(row: &str, key: &[String]) -> String {
     match key {
         [single] => format!("{row}.{}::text", ident::quote(single)),
         several => {
@@ -229,8 +286,9 @@ fn shown() -> String {
     SHOWN.map(|setting| format!(" set {setting}")).concat()
 }
 
-/// [`SHOWN`] for the rest of a transaction.
-pub(crate) fn shown_locally() -> String {
+/// For the rest of a transaction: a value has one text, whatever the session says.
+#[must_use]
+pub fn shown_locally() -> String {
     SHOWN.map(|setting| format!("set local {setting};")).concat()
 }
 

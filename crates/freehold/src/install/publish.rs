@@ -28,28 +28,16 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
     let inserted = trigger_function(
         &derived("publish_insert", &table.name),
         "",
-        // A key that was deleted before goes on counting where its tombstone stopped. A snapshot taken before that
-        // deletion committed does not show the tombstone, though the key is free: to meet it is then an error (40001).
         &format!(
-            "  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then\n\
-             \x20   insert into freehold.key_version (topic, key, version)\n\
-             \x20   select {topic}, {new_key}, 0 from new_rows n on conflict do nothing;\n\
-             \x20   delete from freehold.key_version k using new_rows n\n\
-             \x20   where k.topic = {topic} and k.key = {new_key} and k.version = 0;\n\
-             \x20 end if;\n\
+            "{meet}\
              \x20 insert into freehold.outbox (topic, type, key, version, payload)\n\
              \x20 select {topic}, {changed}, {new_key}, greatest(n.version, k.version + 1), {payload}\n\
              \x20 from new_rows n\n\
              \x20 left join freehold.key_version k on k.topic = {topic} and k.key = {new_key};\n\
-             \x20 if exists (select from freehold.key_version k where k.topic = {topic}) then\n\
-             \x20   update {on} t\n\
-             \x20   set version = k.version + 1\n\
-             \x20   from new_rows n\n\
-             \x20   join freehold.key_version k on k.topic = {topic} and k.key = {new_key} and k.version >= n.version\n\
-             \x20   where {same_row};\n\
-             \x20 end if;\n\
+             {lift}\
              \x20 return null;\n",
-            same_row = equal("t", "n", &shape.key),
+            meet = meet_tombstones(&topic, &new_key),
+            lift = lift_versions(&on, &topic, &shape.key),
         ),
     );
     let updated = trigger_function(
@@ -71,18 +59,13 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
         &derived("publish_delete", &table.name),
         "",
         &format!(
-            "  with buried as (\n\
-             \x20   insert into freehold.key_version as k (topic, key, version)\n\
-             \x20   select {topic}, {old_key}, o.version + 1\n\
-             \x20   from old_rows o\n\
-             \x20   on conflict on constraint key_version_pkey do update set version = greatest(k.version + 1, excluded.version)\n\
-             \x20   returning k.key, k.version\n\
-             \x20 )\n\
+            "  with buried as (\n{bury}\x20 )\n\
              \x20 insert into freehold.outbox (topic, type, key, version, payload)\n\
              \x20 select {topic}, {deleted}, b.key, b.version, {key_object}\n\
              \x20 from old_rows o\n\
              \x20 join buried b on b.key = {old_key};\n\
              \x20 return null;\n",
+            bury = bury_versions(&topic, &shape.key),
             key_object = object("o", &shape.key, shape),
         ),
     );
@@ -109,6 +92,46 @@ pub(super) fn triggers(service: &Service, table: &Table, shape: &TableShape) -> 
             .collect::<Vec<_>>()
             .join(" or "),
     ))
+}
+
+/// A key that was deleted before goes on counting where its tombstone stopped. A snapshot taken before that deletion
+/// committed does not show the tombstone, though the key is free: to meet it is then an error (40001).
+pub(super) fn meet_tombstones(topic: &str, new_key: &str) -> String {
+    format!(
+        "  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then\n\
+         \x20   insert into freehold.key_version (topic, key, version)\n\
+         \x20   select {topic}, {new_key}, 0 from new_rows n on conflict do nothing;\n\
+         \x20   delete from freehold.key_version k using new_rows n\n\
+         \x20   where k.topic = {topic} and k.key = {new_key} and k.version = 0;\n\
+         \x20 end if;\n"
+    )
+}
+
+/// Lifts the versions of new rows over their keys' tombstones.
+pub(super) fn lift_versions(on: &str, topic: &str, key: &[String]) -> String {
+    let new_key = key_text("n", key);
+    format!(
+        "  if exists (select from freehold.key_version k where k.topic = {topic}) then\n\
+         \x20   update {on} t\n\
+         \x20   set version = k.version + 1\n\
+         \x20   from new_rows n\n\
+         \x20   join freehold.key_version k on k.topic = {topic} and k.key = {new_key} and k.version >= n.version\n\
+         \x20   where {same_row};\n\
+         \x20 end if;\n",
+        same_row = equal("t", "n", key),
+    )
+}
+
+/// Leaves tombstones for deleted rows, and gives their keys and versions.
+pub(super) fn bury_versions(topic: &str, key: &[String]) -> String {
+    let old_key = key_text("o", key);
+    format!(
+        "    insert into freehold.key_version as k (topic, key, version)\n\
+         \x20   select {topic}, {old_key}, o.version + 1\n\
+         \x20   from old_rows o\n\
+         \x20   on conflict on constraint key_version_pkey do update set version = greatest(k.version + 1, excluded.version)\n\
+         \x20   returning k.key, k.version\n"
+    )
 }
 
 /// The declared domain events, which `freehold.emit` accepts, and the commands and replies that `freehold.send` does.
@@ -198,7 +221,7 @@ pub(crate) fn object(row: &str, columns: &[String], shape: &TableShape) -> Strin
 }
 
 /// `a."id" = b."id" and …`
-fn equal(a: &str, b: &str, key: &[String]) -> String {
+pub(super) fn equal(a: &str, b: &str, key: &[String]) -> String {
     let pairs: Vec<String> = key
         .iter()
         .map(|c| format!("{a}.{0} = {b}.{0}", ident::quote(c)))

@@ -51,6 +51,7 @@ pub(super) fn missing_columns(service: &Service, shapes: &Catalog, names: &Names
 pub(super) fn triggers(table: &Table, shape: &TableShape) -> String {
     let on = ident::qualified(&shape.schema, &shape.name);
     match table.mode {
+        Mode::Projection => String::new(),
         Mode::ReadWrite => format!(
             "create trigger freehold_version before update on {on} \
              for each row execute function freehold.keep_version();\n"

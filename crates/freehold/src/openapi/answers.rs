@@ -6,7 +6,7 @@ use super::rows::reference;
 
 /// One row, of clients that ask for exactly one.
 const OBJECT: &str = "application/vnd.pgrst.object+json";
-const PROBLEM: &str = "application/problem+json";
+pub(super) const PROBLEM: &str = "application/problem+json";
 
 /// A refusal that several operations share.
 struct Refusal {

@@ -1,6 +1,6 @@
 //! What is described as rows: an owned table or a view, as manifest and catalog have it together.
 
-use freehold_manifest::model::{Mode, Refresh, Service, Table, Unguarded, View};
+use freehold_manifest::model::{History, Mode, Refresh, ServedTo, Service, Table, Unguarded, View};
 
 use crate::pg::catalog::{Catalog, Column, Constraint, ConstraintKind, ForeignKey, TableShape};
 
@@ -54,7 +54,7 @@ pub(super) enum Arity {
 
 /// The owned tables that the server has, in the order of the manifest.
 pub(super) fn tables<'c>(service: &'c Service, catalog: &'c Catalog) -> Vec<Relation<'c>> {
-    let owned = service.owns.iter();
+    let owned = service.owns.iter().filter(|t| t.served != ServedTo::Nobody);
     owned
         .filter_map(|t| Some(Relation::table(t, catalog.tables.get(&t.name)?)))
         .collect()
@@ -75,7 +75,11 @@ impl<'c> Relation<'c> {
             summary: &entry.summary,
             hidden: &entry.hidden,
             key: &shape.key,
-            is: Is::Table(entry),
+            is: match (entry.mode, &entry.history) {
+                // Read like a view: the library writes it.
+                (Mode::Projection, _) | (_, History::Of(_)) => Is::View,
+                (Mode::ReadWrite | Mode::AppendOnly, _) => Is::Table(entry),
+            },
         }
     }
 

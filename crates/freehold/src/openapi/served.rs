@@ -10,7 +10,7 @@ use bytes::Bytes;
 use freehold_manifest::model::Service;
 use sha2::{Digest, Sha256};
 
-use super::{document, page};
+use super::{Asks, document, page};
 use crate::pg::catalog::Catalog;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -20,8 +20,8 @@ const OPENAPI: &str = "application/openapi+json";
 /// Serves the document of `service` under `/openapi.json`, and a page to try it under `/docs`.
 ///
 /// The document is what it is when this is called: make a new router after a migration.
-pub(crate) fn router(service: &Service, catalog: &Catalog) -> axum::Router {
-    let text = document(service, catalog).to_string();
+pub(crate) fn router(service: &Service, catalog: &Catalog, asks: Asks) -> axum::Router {
+    let text = document(service, catalog, asks).to_string();
     let served = Served {
         etag: etag(text.as_bytes()),
         text: text.into(),
@@ -108,7 +108,7 @@ mod tests {
         let (service, catalog) = small();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        tokio::spawn(async move { axum::serve(listener, router(&service, &catalog)).await });
+        tokio::spawn(async move { axum::serve(listener, router(&service, &catalog, Asks::Nobody)).await });
         format!("http://{address}")
     }
 

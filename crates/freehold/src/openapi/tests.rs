@@ -5,14 +5,15 @@ mod small;
 
 use std::collections::BTreeSet;
 
+use freehold_manifest::model::History;
 use serde_json::{Value, json};
 
-use super::document;
+use super::{Asks, document};
 pub(super) use small::{column, small};
 
 fn described() -> Value {
     let (service, catalog) = small();
-    document(&service, &catalog)
+    document(&service, &catalog, Asks::Nobody)
 }
 
 fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
@@ -235,4 +236,15 @@ fn a_function_takes_its_arguments_by_name() {
             .get("204")
             .is_some()
     );
+}
+
+#[test]
+fn a_companion_is_read_and_not_written() {
+    let (mut service, catalog) = small();
+    let journal = service.owns.iter_mut().find(|table| table.name == "journal");
+    journal.expect("a journal").history = History::Of("accounts".to_owned());
+    let document = document(&service, &catalog, Asks::Nobody);
+    assert_eq!(names(at(&document, "/paths/~1journal")), ["get", "head"]);
+    assert!(document.pointer("/components/schemas/journal").is_some());
+    assert!(document.pointer("/components/schemas/journal.new").is_none());
 }

@@ -123,6 +123,8 @@ pub struct TableShape {
     pub has_version: bool,
     /// Which writes are followed by triggers of the service's own.
     pub after_triggers: AfterTriggers,
+    /// Whether policies say which of its rows are seen and written.
+    pub row_security: bool,
     /// `comment on table`.
     pub comment: Option<String>,
 }

@@ -8,18 +8,22 @@ use freehold_manifest::model;
 use freehold_manifest::{SourceFile, read_service};
 
 use super::Service;
+use super::background::Work;
 use crate::app::{App, Constraints};
 use crate::error::{Error, Result};
 use crate::handler::{Command, Event, Handlers, OnCommand, OnEvent};
+use crate::projection::{OnEvents, Projections};
 use crate::saga::{Registered, Runnable, Saga, store};
-use crate::settings::Settings;
+use crate::settings::{Auth, Settings};
 
 /// The code of a service.
 #[derive(Default)]
 pub(super) struct Behaviour {
     handlers: Handlers,
+    projections: Projections,
     sagas: HashMap<&'static str, Box<dyn Runnable>>,
     routes: Option<Router<App>>,
+    pub(super) background: Vec<Work>,
     /// What was found wrong while registering; told at the start.
     problem: Option<Error>,
 }
@@ -28,6 +32,7 @@ impl std::fmt::Debug for Behaviour {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Behaviour")
             .field("handlers", &self.handlers)
+            .field("projections", &self.projections.names().collect::<Vec<_>>())
             .field("sagas", &self.sagas.keys())
             .finish_non_exhaustive()
     }
@@ -85,6 +90,18 @@ impl Service {
         self
     }
 
+    /// Registers how events are folded into a projection's tables: `async fn(Vec<RecordedEvent>, &mut Tx) -> Result<()>`.
+    #[must_use]
+    pub fn project(mut self, name: &'static str, fold: impl for<'t> OnEvents<'t> + 'static) -> Self {
+        if self.behaviour.projections.add(name, fold).is_some() {
+            self.behaviour.wrong(
+                format!("projection {name} is registered twice"),
+                "one function folds it: take one `.project(…)` away",
+            );
+        }
+        self
+    }
+
     /// Registers a saga that this service runs.
     #[must_use]
     pub fn saga<S: Saga>(mut self) -> Self {
@@ -110,11 +127,23 @@ impl Service {
     }
 }
 
-type Taken = (Handlers, HashMap<&'static str, Box<dyn Runnable>>, Option<Router<App>>);
+type Taken = (
+    Handlers,
+    Projections,
+    HashMap<&'static str, Box<dyn Runnable>>,
+    Option<Router<App>>,
+    Vec<Work>,
+);
 
 impl Behaviour {
     pub(super) fn take(self) -> Taken {
-        (self.handlers, self.sagas, self.routes)
+        (
+            self.handlers,
+            self.projections,
+            self.sagas,
+            self.routes,
+            self.background,
+        )
     }
 
     fn wrong(&mut self, problem: String, remedy: &str) {
@@ -124,11 +153,11 @@ impl Behaviour {
         });
     }
 
-    /// Compares what is registered with what the manifest declares, both ways.
+    /// Compares what is registered with what the manifest declares, both ways. What the library hears by itself needs no function.
     ///
     /// # Errors
     /// [`Error::Behaviour`] names the first that only one of them has.
-    pub(super) fn agrees_with(&mut self, manifest: &model::Service) -> Result<()> {
+    pub(super) fn agrees_with(&mut self, manifest: &model::Service, auth: Option<&Auth>) -> Result<()> {
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
@@ -143,7 +172,8 @@ impl Behaviour {
                 );
             }
         }
-        for topic in &manifest.subscribes {
+        let by_library = auth.map(|auth| model::sessions_ended(&auth.service));
+        for topic in manifest.subscribes.iter().filter(|t| by_library.as_ref() != Some(*t)) {
             if !heard.iter().any(|event| covers(topic, event)) {
                 return wrong(
                     format!("{service} subscribes to {topic}, but has no handler for it"),
@@ -190,6 +220,32 @@ impl Behaviour {
                 "register it with `.saga::<…>()`, or take it out of `sagas`".to_owned(),
             );
         }
+        let by_program = |projection: &&model::Projection| projection.fold.is_none();
+        if let Some(name) = self
+            .projections
+            .names()
+            .find(|name| !manifest.projections.iter().filter(by_program).any(|p| p.name == *name))
+        {
+            return wrong(
+                format!("{service} registers a fold for projection {name}, which its manifest does not leave to it"),
+                format!("add `[projections.{name}]` without `fold`"),
+            );
+        }
+        let registered: Vec<&str> = self.projections.names().collect();
+        if let Some(projection) = manifest
+            .projections
+            .iter()
+            .filter(by_program)
+            .find(|projection| !registered.contains(&projection.name.as_str()))
+        {
+            return wrong(
+                format!(
+                    "{service} folds projection {} by its program, but registers no fold",
+                    projection.name
+                ),
+                "register one with `.project(…)`, or name an SQL function in `fold`".to_owned(),
+            );
+        }
         for saga in self.sagas.values() {
             let own = format!("{service}.");
             if let Some(command) = saga.commands().iter().find(|c| c.starts_with(&own)) {
@@ -215,13 +271,9 @@ impl Behaviour {
     }
 }
 
-/// Whether a subscription to `topic` hears `event`: it itself, or both events of a table.
+/// Whether a subscription to `topic` hears `event`: it itself, or every event of a table or stream.
 fn covers(topic: &str, event: &str) -> bool {
-    topic == event
-        || event
-            .strip_suffix(".changed")
-            .or_else(|| event.strip_suffix(".deleted"))
-            .is_some_and(|table| table == topic)
+    topic == event || event.rsplit_once('.').is_some_and(|(whole, _)| whole == topic)
 }
 
 /// Compares the sagas' definitions with what still runs.

@@ -129,7 +129,7 @@ async fn start<S: Saga>(stage: &Stage, member: &Member, saga: &impl Fn() -> S) -
     let mut refused = 0;
     while refused < STARTS_MAX {
         let started = stage.alive(member, async {
-            let mut tx = member.app.begin().await?;
+            let mut tx = member.app.begin_as_service().await?;
             let started = tx.start(saga()).await?;
             tx.commit().await?;
             Ok(started)

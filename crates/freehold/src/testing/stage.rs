@@ -197,7 +197,7 @@ impl Stage {
     /// What its first local steps say; [`Error::Other`] when it does not come to rest.
     pub async fn run<S: Saga>(&self, saga: S) -> Result<State> {
         let member = self.orchestrator::<S>()?;
-        let mut tx = member.app.begin().await?;
+        let mut tx = member.app.begin_as_service().await?;
         let started = tx.start(saga).await?;
         tx.commit().await?;
         self.settle().await?;

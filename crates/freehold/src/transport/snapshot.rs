@@ -103,10 +103,11 @@ async fn send(feed: &Feed, topic: &str, copy: &str, lines: &Lines) -> Result<(),
         .read_only(true)
         .start()
         .await?;
-    // A large table takes its time; the limit for requests does not apply.
+    // A large table takes its time; the limit for requests does not apply. What is published is published of all rows: policies are
+    // for those who ask this service.
     transaction
         .batch_execute(&format!(
-            "set local statement_timeout = 0; {}",
+            "set local statement_timeout = 0; set local fh.service = 'on'; {}",
             install::shown_locally()
         ))
         .await?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use freehold::entity::{self, Api};
 use freehold::pg::catalog;
-use freehold_manifest::model::{Cached, Limits, Mode, Refresh, Service, Table, Unguarded};
+use freehold_manifest::model::{Cached, History, Limits, Mode, Refresh, ServedTo, Service, Table, Unguarded};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -95,6 +95,8 @@ pub(crate) fn table(name: &str) -> Table {
         publishes: Vec::new(),
         hidden: Vec::new(),
         unguarded: Unguarded::Allowed,
+        served: ServedTo::SignedIn,
+        history: History::None,
     }
 }
 
@@ -151,6 +153,8 @@ pub(crate) fn owning(owns: Vec<Table>) -> Service {
         owns,
         copies: Vec::new(),
         views: Vec::new(),
+        streams: Vec::new(),
+        projections: Vec::new(),
         functions: Vec::new(),
         api: freehold_manifest::model::Api::default(),
     }

@@ -55,6 +55,7 @@ fn service() -> Service {
             to: "id".into(),
         }],
         hidden: Vec::new(),
+        served: Default::default(),
     }];
     service
 }

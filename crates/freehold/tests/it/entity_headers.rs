@@ -131,6 +131,7 @@ async fn a_form_holds_the_arguments_of_a_function_and_its_value_may_be_plain_tex
         .map(|name| Function {
             name: name.into(),
             summary: String::new(),
+            served: Default::default(),
         })
         .into();
     let shop = Shop::open_as(service, migration).await;

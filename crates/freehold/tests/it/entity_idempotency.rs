@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder};
 use crate::entity::{Reply, Shop, send};
 
 /// Where keys are kept, as an installation makes it.
-const KEPT: &str = concat!("create schema freehold;", include_str!("../../sql/6_requests.sql"));
+const KEPT: &str = concat!("create schema freehold;", include_str!("../../sql/06_requests.sql"));
 
 /// A write under a key that asks for the rows back.
 fn keyed(shop: &Shop, method: Method, path: &str, body: &str, key: &str) -> RequestBuilder {

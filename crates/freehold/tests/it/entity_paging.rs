@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use freehold_manifest::model::{Mode, Table, Unguarded};
+use freehold_manifest::model::{History, Mode, Table, Unguarded};
 
 use crate::entity::{Shop, owning};
 use crate::entity_property::seed;
@@ -170,6 +170,8 @@ async fn open(rows: u64) -> Shop {
         publishes: Vec::new(),
         hidden: Vec::new(),
         unguarded: Unguarded::Allowed,
+        served: Default::default(),
+        history: History::None,
     };
     let shop = Shop::open_as(owning(vec![items]), TABLES).await;
     shop.sql.batch_execute(&fill(rows)).await.expect("rows are written");

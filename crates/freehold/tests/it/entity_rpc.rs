@@ -54,6 +54,7 @@ fn service() -> Service {
         .map(|name| Function {
             name: name.into(),
             summary: String::new(),
+            served: Default::default(),
         })
         .into();
     service

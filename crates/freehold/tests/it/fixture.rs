@@ -38,6 +38,7 @@ pub(crate) struct Stage {
 pub(crate) struct Home {
     pub(crate) service: Service,
     pub(crate) names: Names,
+    pub(crate) auth: Option<model::Auth>,
     config: Config,
     /// A superuser in its database.
     pub(crate) sql: Client,
@@ -71,13 +72,19 @@ pub(crate) fn read(placement: &str, folders: &[Folder<'_>]) -> model::System {
                     format!("{}/migrations/0001_tables.sql", folder.name),
                     folder.migration,
                 )],
+                ..ServiceSource::default()
             };
             (folder.name.to_owned(), source)
         })
         .collect();
     let names: Vec<String> = folders.iter().map(|f| format!("{:?}", f.name)).collect();
+    // With a service of that name, people sign in.
+    let auth = match folders.iter().any(|folder| folder.name == "auth") {
+        true => "[auth]\nservice = \"auth\"\n",
+        false => "",
+    };
     let system = format!(
-        "system = \"t\"\nsummary = \"Tests.\"\nservices = [{}]\nport = 7800\n[postgres]\nplacement = \"{placement}\"\n",
+        "system = \"t\"\nsummary = \"Tests.\"\nservices = [{}]\nport = 7800\n[postgres]\nplacement = \"{placement}\"\n{auth}",
         names.join(", ")
     );
     let sources = Sources {
@@ -183,11 +190,14 @@ impl Stage {
                 &format!("set role {}; set search_path = {}", names.owner, names.schema),
             )
             .await;
+            // As provisioning does: policies may name them.
+            run(&sql, &freehold::pg::place(install::SUBJECT, &names.freehold)).await;
             run(&sql, folder.migration).await;
             run(&sql, "reset role").await;
             homes.push(Home {
                 service: service.clone(),
                 names,
+                auth: system.auth.clone(),
                 config,
                 sql,
                 _database: database,
@@ -255,7 +265,7 @@ async fn roles(server: &Client, names: &Names) {
 
 fn schemas(names: &Names) -> String {
     let (owner, app, reader) = (&names.owner, &names.app, &names.reader);
-    [&names.schema, &names.freehold]
+    [&names.schema, &names.freehold, &names.shadow]
         .map(|schema| {
             format!(
                 "create schema if not exists {schema}; alter schema {schema} owner to {owner};
@@ -289,6 +299,7 @@ impl Home {
             service: &self.service,
             names: &self.names,
             contracts,
+            auth: self.auth.as_ref(),
         };
         installation.apply(&client).await
     }

@@ -31,6 +31,18 @@ async fn a_second_installation_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_table_that_was_made_anew_gets_its_triggers_again() {
+    let stage = Stage::open(&[PRODUCT]).await;
+    let home = stage.home("product");
+    let anew = "create table other (like stocks including all); drop table stocks; alter table other rename to stocks";
+    run(&home.sql, &format!("set role {}; {anew}; reset role", home.names.owner)).await;
+    let triggers = "select count(*) from pg_trigger where tgrelid = 'stocks'::regclass and not tgisinternal";
+    assert_eq!(number(&home.sql, triggers).await, 0);
+    assert_eq!(stage.install().await, [Outcome::Installed]);
+    assert!(number(&home.sql, triggers).await > 0);
+}
+
+#[tokio::test]
 async fn services_that_share_a_database_keep_to_their_schemas() {
     let stage = Stage::open_in("schema", &[PRODUCT, ORDER]).await;
     let (product, order) = (stage.home("product"), stage.home("order"));

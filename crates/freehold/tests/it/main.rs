@@ -1,5 +1,6 @@
 //! The library against a real PostgreSQL.
 
+mod access;
 mod behaviour;
 mod catalog_functions;
 mod causal;
@@ -22,8 +23,10 @@ mod entity_settle;
 mod entity_transaction;
 mod entity_write;
 mod fixture;
+mod history;
 mod install;
 mod load;
 #[cfg(feature = "testing")]
 mod matrix;
 mod sequencer;
+mod streams;

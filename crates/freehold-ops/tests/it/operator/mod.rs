@@ -1,10 +1,11 @@
 //! The operator's verbs, run as programs on a small system: a buyer whose sagas reserve what a store has.
 //!
 //! [`told`] compares what they print of rows that were written by hand; [`done`] lets the services run in this process and
-//! helps them on.
+//! helps them on; [`projected`] is about read models.
 
 mod acting;
 mod done;
+mod projected;
 mod told;
 
 use std::fs;
@@ -35,9 +36,20 @@ subscribes = ["store.wanted"]
 summary = "What is bought."
 [owns.closed]
 summary = "What must be refused."
+[streams.purchase]
+events = ["made"]
+[owns.made]
+mode = "projection"
+[projections.made]
+streams = ["purchase"]
+fold = "fold_made"
 "#,
     "create table purchases (id text primary key, status text not null);
-     create table closed (id text primary key);",
+     create table closed (id text primary key);
+     create table made (id text primary key);
+     create function fold_made(events json) returns void language sql as $$
+       insert into made select e.key from json_to_recordset(events) as e(key text) on conflict do nothing
+     $$;",
 );
 
 const STORE: (&str, &str) = (

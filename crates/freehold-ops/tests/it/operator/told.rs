@@ -303,7 +303,7 @@ async fn a_reader_that_leaves_is_no_error(market: &Market) -> Result<()> {
 
 async fn what_is_older_or_does_not_run_is_said(market: &Market) -> Result<()> {
     let store = market.sql("store").await?;
-    store.run("drop table freehold.saga_definition").await?;
+    store.run("drop table freehold.kept").await?;
     let said = market.freehold(&["events", "tail", "@", "--last", "1"]).await?;
     ensure!(
         said.code == 2 && said.stdout.lines().count() == 1,

@@ -135,7 +135,7 @@ fn without_behaviour(manifest: &str) -> String {
         }
         let key = line.split('=').next().unwrap_or_default().trim();
         let behaves = ["program", "subscribes", "publishes", "sagas", "sends"].contains(&key);
-        if section == "[commands]" || (section.is_empty() && behaves) {
+        if ["[commands]", "[payloads]"].contains(&section) || (section.is_empty() && behaves) {
             continue;
         }
         kept.push_str(line);

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use crate::entity::execute::Who;
 use crate::entity::limits::RETRY_AFTER_S;
 use crate::entity::problem::Problem;
 
@@ -33,6 +34,14 @@ impl Key {
         match key.filter(|k| !k.is_empty() && k.len() <= KEY_CHARS_MAX && is_visible(k)) {
             Some(key) => Ok(Some(Self(key))),
             None => Err(refuse("the Idempotency-Key is no key")),
+        }
+    }
+
+    /// The key as the one of whoever sent it. What parts the two is no character of a key, so that no key is another's.
+    pub(super) fn of_whom(&self, who: Who<'_>) -> Self {
+        match who {
+            Who::Subject(subject) => Self(format!("{}\n{subject}", self.0)),
+            Who::Unasked | Who::Nobody => self.clone(),
         }
     }
 

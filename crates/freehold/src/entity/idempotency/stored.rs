@@ -8,6 +8,7 @@ use tokio_postgres::types::{IsNull, Json, ToSql, Type, to_sql_checked};
 
 use super::key::Key;
 use crate::entity::answer::{self, Answer, Transaction};
+use crate::entity::execute::Who;
 use crate::entity::fault::{self, Fault};
 use crate::entity::receive::Asked;
 use crate::entity::session::{Last, Session};
@@ -128,7 +129,7 @@ pub(super) fn removal(freehold: &str) -> String {
 }
 
 /// What tells one request from another, in 32 bytes.
-pub(super) fn fingerprint(asked: &Asked) -> [u8; 32] {
+pub(super) fn fingerprint(asked: &Asked, who: Who<'_>) -> [u8; 32] {
     let mut digest = Sha256::new();
     // Each part after its length: no two requests are the same text.
     let mut add = |part: &[u8]| {
@@ -145,6 +146,9 @@ pub(super) fn fingerprint(asked: &Asked) -> [u8; 32] {
         }
     }
     add(&asked.body);
+    if let Who::Subject(subject) = who {
+        add(subject.to_string().as_bytes());
+    }
     digest.finalize().into()
 }
 
@@ -189,8 +193,10 @@ impl ToSql for Octets {
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderMap, Method};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::access::Subject;
 
     fn asked() -> Asked {
         Asked {
@@ -207,9 +213,9 @@ mod tests {
         let of = |change: fn(&mut Asked)| {
             let mut asked = asked();
             change(&mut asked);
-            fingerprint(&asked)
+            fingerprint(&asked, Who::Unasked)
         };
-        let same = fingerprint(&asked());
+        let same = fingerprint(&asked(), Who::Unasked);
         assert_eq!(
             same,
             of(|a| drop(a.headers.insert(header::USER_AGENT, HeaderValue::from_static("x"))))
@@ -227,9 +233,11 @@ mod tests {
                 a.query = "/ordersselect=id".to_owned();
             },
         ];
-        let mut prints: Vec<_> = changes.into_iter().map(of).chain([same]).collect();
+        let (a, b) = (Subject::of(Uuid::from_u128(1)), Subject::of(Uuid::from_u128(2)));
+        let whose = [&a, &b].map(|subject| fingerprint(&asked(), Who::Subject(subject)));
+        let mut prints: Vec<_> = changes.into_iter().map(of).chain([same]).chain(whose).collect();
         prints.sort_unstable();
         prints.dedup();
-        assert_eq!(prints.len(), 9);
+        assert_eq!(prints.len(), 11);
     }
 }

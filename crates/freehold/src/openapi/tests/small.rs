@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use freehold_manifest::model::{
-    Api, Cached, Function, Link, Mode, RefCheck, Reference, Refresh, Service, Table, TableName, Unguarded, View,
+    Api, Cached, Function, History, Link, Mode, RefCheck, Reference, Refresh, ServedTo, Service, Table, TableName,
+    Unguarded, View,
 };
 
 use crate::pg::catalog::{
@@ -27,6 +28,8 @@ fn service() -> Service {
         publishes: Vec::new(),
         hidden: Vec::new(),
         unguarded: Unguarded::Allowed,
+        served: ServedTo::SignedIn,
+        history: History::None,
     };
     let within = |name, summary| Table {
         within: Some("accounts".to_owned()),
@@ -35,6 +38,7 @@ fn service() -> Service {
     let function = |name: &str| Function {
         name: name.to_owned(),
         summary: format!("Calls {name}."),
+        served: ServedTo::SignedIn,
     };
     Service {
         name: "bank".to_owned(),
@@ -68,7 +72,10 @@ fn service() -> Service {
                 to: "id".to_owned(),
             }],
             hidden: Vec::new(),
+            served: ServedTo::SignedIn,
         }],
+        streams: Vec::new(),
+        projections: Vec::new(),
         functions: vec![function("find_accounts"), function("close_account"), function("gone")],
         api: Api::default(),
     }

@@ -102,6 +102,7 @@ pub(super) async fn read(
             columns: columns.iter().filter_map(|c| c.column(types)).collect(),
             has_version: columns.iter().any(has_version),
             comment: row.try_get(3)?,
+            row_security: row.try_get(4)?,
             ..TableShape::default()
         };
         let shapes = match row.try_get(2)? {
@@ -131,7 +132,7 @@ pub(super) async fn read_triggers(
 }
 
 const RELATIONS: &str = "
-select r.oid, r.relname::text, r.relkind::text, obj_description(r.oid, 'pg_class')
+select r.oid, r.relname::text, r.relkind::text, obj_description(r.oid, 'pg_class'), r.relrowsecurity
   from pg_class r
   join pg_namespace m on m.oid = r.relnamespace
  where m.nspname = $1::text

@@ -47,6 +47,7 @@ pub(crate) fn settings(home: &Home, own: u16, peers: &[(&str, u16)]) -> Settings
         accepts,
         peers: peers.collect::<BTreeMap<_, _>>(),
         instance: "one".to_owned(),
+        auth: None,
         supervised: Supervision::None,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod acting;
 mod agreement;
+mod background;
 mod later;
 mod parked;
 mod participant;

@@ -174,7 +174,11 @@ publishes = ["id", "what"]
         }
     }
     assert_eq!(
-        texts(&home.sql, "select payload ->> 'what' from freehold.outbox order by id").await,
+        texts(
+            &home.sql,
+            "select payload ->> 'what' from freehold.outbox where topic = 'audit.entries' order by id"
+        )
+        .await,
         ["first", "second"]
     );
 }

@@ -87,7 +87,7 @@ const STATEMENT_MS: u64 = 1_000;
 /// Keys of requests are kept as an installation keeps them.
 const MIGRATION: &str = concat!(
     "create schema freehold;",
-    include_str!("../../../sql/6_requests.sql"),
+    include_str!("../../../sql/06_requests.sql"),
     "
 create function shop.search(q text) returns setof shop.history language sql stable as
   'select * from shop.history where what = q'"
@@ -99,6 +99,7 @@ async fn open() -> Shop {
         service.functions.push(Function {
             name: "search".into(),
             summary: String::new(),
+            served: Default::default(),
         });
     })
     .await;

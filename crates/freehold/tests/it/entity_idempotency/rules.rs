@@ -86,6 +86,7 @@ async fn a_function_is_called_once() {
     service.functions = vec![Function {
         name: "count_up".to_owned(),
         summary: String::new(),
+        served: Default::default(),
     }];
     let shop = Shop::open_as(service, &migration).await;
     for (key, answer) in [("one", "1"), ("one", "1"), ("two", "2"), ("one", "1")] {

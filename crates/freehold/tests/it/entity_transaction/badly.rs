@@ -128,6 +128,7 @@ async fn a_read_whose_client_goes_is_stopped() {
     service.functions = vec![Function {
         name: "nap".to_owned(),
         summary: String::new(),
+        served: Default::default(),
     }];
     let shop = Shop::open_as(service, migration).await;
     for _ in 0..12 {

@@ -187,7 +187,9 @@ async fn an_event_no_longer_declared_is_refused_and_a_table_no_longer_published_
         "insert into products (id, name) values (1, 'tea'); insert into stocks values (1, 'here', 1)",
     )
     .await;
-    assert_eq!(number(&app, "select count(*) from freehold.outbox").await, 0);
+    // Digests of append-only rows are for nobody.
+    let heard = "select count(*) from freehold.outbox where topic not like '%.appended'";
+    assert_eq!(number(&app, heard).await, 0);
     assert_eq!(refused(&app, "update stocks set amount = 2").await.0, "42501");
     assert_eq!(
         refused(&stage.home("product").owner().await, "update stocks set amount = 2")

@@ -310,6 +310,7 @@ async fn member(home: &Home, with: impl FnOnce(Service) -> Service) -> Member {
         accepts: Vec::new(),
         peers: BTreeMap::new(),
         instance: "one".to_owned(),
+        auth: None,
         supervised: Supervision::None,
     };
     let service = with(Service::new(home.service.clone(), settings));

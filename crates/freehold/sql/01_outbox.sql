@@ -103,8 +103,8 @@ as $$
 begin
   raise exception using
     errcode = 'FH003',
-    message = format('%s is published: truncate is refused', tg_table_name),
-    hint = 'delete the rows instead, so that the services that hold copies hear of it',
+    message = format('%s %s: truncate is refused', tg_table_name, coalesce(tg_argv[0], 'is published')),
+    hint = 'delete the rows instead, so that copies and histories follow',
     table = tg_table_name;
 end
 $$;
@@ -117,7 +117,7 @@ as $$
 begin
   raise exception using
     errcode = 'FH004',
-    message = format('the key of a row of %s cannot change: other services know the row by it', tg_table_name),
+    message = format('the key of a row of %s cannot change: %s', tg_table_name, coalesce(tg_argv[0], 'other services know the row by it')),
     hint = 'delete the row and insert it under its new key',
     table = tg_table_name;
 end

@@ -1,0 +1,2 @@
+-- freehold: no-transaction
+create index concurrently if not exists products_by_name on products (name);

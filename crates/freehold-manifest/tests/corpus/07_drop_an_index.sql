@@ -1,0 +1,3 @@
+-- freehold: no-transaction
+-- expect: unsafe-migration waits to drop its index
+drop index products_by_name;

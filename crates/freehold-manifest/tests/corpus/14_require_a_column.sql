@@ -1,0 +1,2 @@
+-- expect: unsafe-migration (adding-not-nullable-field)
+alter table products alter column cost set not null;

@@ -1,0 +1,2 @@
+-- expect: unsafe-migration (adding-required-field)
+alter table products add column sku text not null;

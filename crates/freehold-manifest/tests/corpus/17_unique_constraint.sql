@@ -1,0 +1,2 @@
+-- expect: unsafe-migration (disallowed-unique-constraint)
+alter table products add constraint one_name unique (name);

@@ -1,0 +1,2 @@
+-- expect: unsafe-migration (ban-drop-column)
+alter table products drop column cost;

@@ -1,0 +1,3 @@
+-- service: order
+-- expect: unsafe-migration (ban-truncate-cascade)
+truncate orders cascade;

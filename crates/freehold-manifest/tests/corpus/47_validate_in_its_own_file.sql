@@ -1,0 +1,2 @@
+-- service: order
+alter table order_history validate constraint order_history_order_id_fkey;
