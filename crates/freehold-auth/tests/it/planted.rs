@@ -30,16 +30,21 @@ const FOUND_BY: [(&str, &str); 6] = [
     ),
 ];
 
+/// How often a defect is tried that needs a race to be seen: one red run is enough.
+const TRIES: usize = 5;
+
 #[test]
 fn each_planted_defect_is_found() {
     let program = std::env::current_exe().expect("this program");
     for (defect, test) in FOUND_BY {
-        let run = Command::new(&program)
-            .args([test, "--exact"])
-            .env("FREEHOLD_PLANT", defect)
-            .output()
-            .expect("it runs");
-        let said = String::from_utf8_lossy(&run.stdout);
-        assert!(said.contains("1 failed"), "{defect} was not found by {test}: {said}");
+        let found = (0..TRIES).any(|_| {
+            let run = Command::new(&program)
+                .args([test, "--exact"])
+                .env("FREEHOLD_PLANT", defect)
+                .output()
+                .expect("it runs");
+            String::from_utf8_lossy(&run.stdout).contains("1 failed")
+        });
+        assert!(found, "{defect} was not found by {test} in {TRIES} runs");
     }
 }

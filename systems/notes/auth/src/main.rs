@@ -1,4 +1,5 @@
-//! The auth service of the notes: all of it is the crate freehold-auth; its environment says where its database is. `freehold serve` sets that and runs it.
+//! The auth service of the notes: all of it is the crate freehold-auth. Its environment says where its database is; `freehold serve`
+//! sets that and runs it.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,5 +33,16 @@ async fn main() -> ExitCode {
             tracing::error!(%error, "the service ended");
             ExitCode::from(2)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tables_are_those_of_freehold_auth() {
+        assert_eq!(
+            include_str!("../migrations/0001_accounts.sql"),
+            freehold_auth::MIGRATION
+        );
     }
 }
